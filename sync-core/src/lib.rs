@@ -1,0 +1,22 @@
+//! The shared core of BinhYen.
+//!
+//! sync-core never waits, never asks the time, never opens a file, never draws a random number:
+//! time and random bytes are arguments, and what must be done comes out as values.
+#![warn(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::iter_over_hash_type
+)]
+
+pub mod bytes;
+pub mod change;
+pub mod ids;
+pub mod limits;
+pub mod tags;
+pub mod text;
+pub mod value;
+pub mod vocabulary;

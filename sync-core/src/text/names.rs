@@ -1,0 +1,143 @@
+//! Does a query name a person? Forms of address are everyday syllables once the accents are off
+//! ("cô" is "có", "dì" is "đi", "bà" is "ba"), so the rule looks at what stands around them.
+//!
+//! - A clear form of address ("anh", "chị", and any that is written with its accents) refuses
+//!   unless the next word is one that ordinary phrases have there ("anh em", "cô giáo").
+//! - An unclear one ("co", "di"), and a pair ("anh chị", "ông bà", "bà con"), refuses only before
+//!   a word that sounds like a name: a birth rank and a name ("ba teo"), or a family name.
+//! - A family name with "văn" or "thị" and a name refuses without any form of address.
+
+use super::{fold, plain_tones};
+
+/// Written with its accents each of these is a form of address.
+const TITLES: [&str; 16] = [
+    "anh", "chị", "ông", "bà", "cô", "chú", "bác", "cậu", "em", "dì", "thím", "mợ", "dượng", "cụ",
+    "bé", "thầy",
+];
+/// Without accents these still mostly are one.
+const CLEAR_FOLDED: [&str; 6] = ["anh", "chi", "ong", "ba", "em", "thim"];
+/// Without accents these mostly are something else: có, cầu, đi, bắc, chủ, mở, đường, cũ.
+const UNCLEAR_FOLDED: [&str; 8] = ["co", "cau", "di", "bac", "chu", "mo", "duong", "cu"];
+
+/// Two forms of address together speak of people in general.
+const PAIRS: [(&str, &str); 16] = [
+    ("anh", "em"),
+    ("anh", "chi"),
+    ("chi", "em"),
+    ("ong", "ba"),
+    ("ba", "con"),
+    ("co", "chu"),
+    ("co", "bac"),
+    ("co", "cau"),
+    ("cau", "mo"),
+    ("chu", "bac"),
+    ("bac", "chu"),
+    ("co", "di"),
+    ("chu", "thim"),
+    ("ba", "me"),
+    ("co", "ba"),
+    ("em", "be"),
+];
+
+/// Before these words "anh", "em", "ba" ... belong to another word or count things.
+const NO_TITLE_AFTER: [&str; 30] = [
+    "hinh", "tieng", "tre", "dan", "phim", "nuoc", "dien", "ap", "khom", "to", "so", "thu", "lan",
+    "kinh", "kenh", "cong", "cau", "hem", "tuyen", "xa", "duong", "lo", "anh", "chup", "chau",
+    "hoi", "thang", "quan", "nhanh", "cac",
+];
+
+/// What follows a form of address in ordinary phrases, folded.
+const ORDINARY_AFTER: &str = "\
+    em chi ba con me nguoi ho hoi bo tiet tieu phi dao huy nhanh thi co lon gia cao tuoi lao giao \
+    y trong si be nho hoc sinh sang huong chup hung to truong pho tram dan can cong an tren duoi \
+    trong ngoai cua va la o thi duoc khong da dang se bi cho voi cung thoat nuoc bom cong dan \
+    khoi xa lan ngay dem gio tuan thang cai chiec nhom xe nha den cong cua canh ca phut met cay \
+    tuyen chot doi diem ben lo duong khach hang doan vien phuc vu neo don chu cau bac di thim mo \
+    ay do nay kia hai-ben phu ngoai noi ruot nhieu it moi cac mot vien phan gop lam sau-bao thanh \
+    nien hang mat tan nghiep thieu nhi bao ve cuu chien";
+
+/// Birth ranks serve as names in the south.
+const RANKS: [&str; 14] = [
+    "hai", "ba", "tu", "nam", "sau", "bay", "tam", "chin", "muoi", "ut", "ca", "hia", "che", "xi",
+];
+
+/// After a number word these are counted, so that "co ba nguoi" is no Ba Nguoi.
+const COUNTED: &str = "\
+    nguoi ho ben lan ngay dem gio tuan thang nam cai chiec nhom xe nha den cong cua canh ca phut \
+    met cay tuyen chot doi diem lo duong khach doan vien bao phan chau con em anh chi viec vu \
+    buoi cuoc to ap khom cau binh camera loa kenh trieu dong ong ba muoi tram ngan hoc bo luot \
+    dieu muc lop phong tru bong khu";
+
+/// Family names that are rarely another word once folded.
+const FAMILY_NAMES: [&str; 12] = [
+    "nguyen", "tran", "pham", "huynh", "phan", "hoang", "thach", "vo", "bui", "ly", "lam", "le",
+];
+
+/// Given names that are rarely another word once folded.
+const GIVEN_NAMES: [&str; 14] = [
+    "huong", "hang", "thuy", "nhung", "trang", "loan", "nga", "ngoc", "tuyet", "linh", "yen",
+    "hanh", "teo", "nhan",
+];
+
+struct Word {
+    accented: String,
+    folded: String,
+}
+
+/// Whether a query asks for a person by name.
+pub(super) fn names_a_person(query: &str) -> bool {
+    let words: Vec<Word> = query
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .map(|word| Word { accented: plain_tones(word), folded: fold(word) })
+        .collect();
+    let accents_used = words.iter().any(|word| word.accented != word.folded);
+    (0..words.len()).any(|at| {
+        let tail = words.get(at..).unwrap_or_default();
+        let before = at.checked_sub(1).and_then(|at| words.get(at));
+        addressed(before, tail, accents_used) || full_name(tail)
+    })
+}
+
+fn addressed(before: Option<&Word>, tail: &[Word], accents_used: bool) -> bool {
+    let [title, rest @ ..] = tail else { return false };
+    let Some(next) = rest.first() else { return false };
+    let after_next = rest.get(1..).unwrap_or_default();
+    let written = title.accented != title.folded && TITLES.contains(&title.accented.as_str());
+    let unaccented = title.accented == title.folded;
+    let number_or_title = title.folded == "ba" && accents_used;
+    let clear = written || (unaccented && CLEAR_FOLDED.contains(&title.folded.as_str()));
+    let unclear = unaccented && !accents_used && UNCLEAR_FOLDED.contains(&title.folded.as_str());
+    if !clear && !unclear {
+        return false;
+    }
+    if PAIRS.contains(&(title.folded.as_str(), next.folded.as_str())) {
+        return sounds_like_a_name(after_next);
+    }
+    if unaccented && before.is_some_and(|word| NO_TITLE_AFTER.contains(&word.folded.as_str())) {
+        return false;
+    }
+    if unclear || (number_or_title && unaccented) {
+        return sounds_like_a_name(rest);
+    }
+    !ORDINARY_AFTER.split(' ').any(|word| word == next.folded)
+}
+
+/// A birth rank and a name, a family name and a name, or a given name.
+fn sounds_like_a_name(rest: &[Word]) -> bool {
+    let [first, more @ ..] = rest else { return false };
+    let first = first.folded.as_str();
+    let counted = |word: &Word| COUNTED.split(' ').any(|counted| counted == word.folded);
+    let followed = more.first().is_some_and(|word| !counted(word));
+    (RANKS.contains(&first) && followed)
+        || (FAMILY_NAMES.contains(&first) && followed && first != "le" && first != "vo")
+        || GIVEN_NAMES.contains(&first)
+}
+
+/// "Nguyễn Văn Mẫu", "tran thi thu mau": the middle names give it away.
+fn full_name(tail: &[Word]) -> bool {
+    let [family, middle, given, ..] = tail else { return false };
+    let culture = given.folded == "hoa" || given.folded == "nghe" || given.folded == "ban";
+    FAMILY_NAMES.contains(&family.folded.as_str())
+        && (middle.folded == "thi" || (middle.folded == "van" && !culture))
+}
