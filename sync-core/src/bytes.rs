@@ -128,7 +128,11 @@ impl<'a> Reader<'a> {
     }
     /// Succeeds only when nothing is left.
     pub fn end(&self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed::Trailing) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed::Trailing)
+        }
     }
     /// `n` bytes as they are.
     pub fn raw(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
@@ -138,7 +142,10 @@ impl<'a> Reader<'a> {
     }
     /// `N` bytes as an array.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (head, tail) = self.0.split_first_chunk::<N>().ok_or(Malformed::Truncated)?;
+        let (head, tail) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(Malformed::Truncated)?;
         self.0 = tail;
         Ok(*head)
     }
@@ -173,14 +180,18 @@ impl<'a> Reader<'a> {
             }
             value |= low << shift;
             if byte & 0x80 == 0 {
-                return if byte == 0 && shift > 0 { Err(Malformed::Number) } else { Ok(value) };
+                return if byte == 0 && shift > 0 {
+                    Err(Malformed::Number)
+                } else {
+                    Ok(value)
+                };
             }
         }
         Err(Malformed::Number)
     }
     /// A LEB128 number that fits a smaller type.
     pub fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Malformed> {
-        T::try_from(self.varint()?).map_err(|_| Malformed::Range)
+        T::try_from(self.varint()?).map_err(|_out_of_range| Malformed::Range)
     }
     /// A zigzag LEB128 number.
     pub fn zigzag(&mut self) -> Result<i64, Malformed> {
@@ -189,8 +200,13 @@ impl<'a> Reader<'a> {
     }
     /// A count of items, at most `limit`.
     pub fn count(&mut self, limit: usize) -> Result<usize, Malformed> {
-        let n = usize::try_from(self.varint()?).map_err(|_| Malformed::OverLimit { limit })?;
-        if n > limit { Err(Malformed::OverLimit { limit }) } else { Ok(n) }
+        let n = usize::try_from(self.varint()?)
+            .map_err(|_out_of_range| Malformed::OverLimit { limit })?;
+        if n > limit {
+            Err(Malformed::OverLimit { limit })
+        } else {
+            Ok(n)
+        }
     }
     /// A length of at most `limit`, then that many bytes.
     pub fn block(&mut self, limit: usize) -> Result<&'a [u8], Malformed> {
@@ -200,7 +216,9 @@ impl<'a> Reader<'a> {
     /// A block that is UTF-8.
     pub fn text(&mut self, limit: usize) -> Result<String, Malformed> {
         let bytes = self.block(limit)?;
-        core::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed::Text)
+        core::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_not_utf8| Malformed::Text)
     }
 }
 

@@ -30,7 +30,10 @@ impl ChangeRef {
     }
     /// Reads the twenty bytes.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { chain: ChainId::read(r)?, seq: r.u32()? })
+        Ok(Self {
+            chain: ChainId::read(r)?,
+            seq: r.u32()?,
+        })
     }
 }
 
@@ -114,13 +117,20 @@ pub fn salt_of(seed: &[u8; 16], key: FieldKey) -> [u8; 16] {
 #[must_use]
 pub fn part_hash(salt: &[u8; 16], key: FieldKey, value: &Value) -> Hash32 {
     let mut w = Writer::new();
-    w.u8(Tag::Part.number()).u8(FORMAT).raw(salt).u16(key.number).u32(key.item);
+    w.u8(Tag::Part.number())
+        .u8(FORMAT)
+        .raw(salt)
+        .u16(key.number)
+        .u32(key.item);
     value.write(&mut w);
     sha256(w.as_bytes())
 }
 
 /// The field number whose salt names the record: no field has it.
-const RECORD_SALT: FieldKey = FieldKey { number: u16::MAX, item: u32::MAX };
+const RECORD_SALT: FieldKey = FieldKey {
+    number: u16::MAX,
+    item: u32::MAX,
+};
 
 /// Name of the record that the change at `at` creates with this seed.
 #[must_use]
@@ -146,7 +156,10 @@ impl Parts {
     pub fn erase(&mut self, keys: &[FieldKey]) {
         self.values.retain(|key, _| !keys.contains(key));
         self.secret = Secret::Salts(
-            self.values.keys().filter_map(|key| Some((*key, self.salt(*key)?))).collect(),
+            self.values
+                .keys()
+                .filter_map(|key| Some((*key, self.salt(*key)?)))
+                .collect(),
         );
     }
 
@@ -175,7 +188,10 @@ impl Parts {
             1 => Secret::Salts(read_map(r, |r| r.array())?),
             other => return Err(Malformed::UnknownMark(other)),
         };
-        Ok(Self { secret, values: read_map(r, Value::read)? })
+        Ok(Self {
+            secret,
+            values: read_map(r, Value::read)?,
+        })
     }
 }
 
@@ -185,7 +201,10 @@ fn read_map<T>(
 ) -> Result<BTreeMap<FieldKey, T>, Malformed> {
     let mut map = BTreeMap::new();
     for _ in 0..r.count(CHANGE_OPS_MAX)? {
-        let key = FieldKey { number: r.u16()?, item: r.u32()? };
+        let key = FieldKey {
+            number: r.u16()?,
+            item: r.u32()?,
+        };
         if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
             return Err(Malformed::Order);
         }
@@ -236,12 +255,23 @@ impl Draft {
     /// Computes record name, part hashes and canonical order.
     #[must_use]
     pub fn seal(mut self) -> FullChange {
-        let record = self.record.unwrap_or_else(|| record_id(self.at, &self.seed));
-        let parts = Parts { secret: Secret::Seed(self.seed), values: self.parts };
-        let mut slots: BTreeMap<FieldKey, Slot> =
-            self.plain.into_iter().map(|(key, value)| (key, Slot::Plain(value))).collect();
+        let record = self
+            .record
+            .unwrap_or_else(|| record_id(self.at, &self.seed));
+        let parts = Parts {
+            secret: Secret::Seed(self.seed),
+            values: self.parts,
+        };
+        let mut slots: BTreeMap<FieldKey, Slot> = self
+            .plain
+            .into_iter()
+            .map(|(key, value)| (key, Slot::Plain(value)))
+            .collect();
         for (key, value) in &parts.values {
-            slots.insert(*key, Slot::Part(part_hash(&salt_of(&self.seed, *key), *key, value)));
+            slots.insert(
+                *key,
+                Slot::Part(part_hash(&salt_of(&self.seed, *key), *key, value)),
+            );
         }
         self.heads.sort_unstable();
         self.heads.dedup();
@@ -280,7 +310,10 @@ impl Change {
         self.at.write(w);
         w.raw(self.previous.as_bytes()).raw(self.record.as_bytes());
         match self.act {
-            Act::Create { record_type, vocabulary } => w.u8(0).u16(record_type).u16(vocabulary),
+            Act::Create {
+                record_type,
+                vocabulary,
+            } => w.u8(0).u16(record_type).u16(vocabulary),
             Act::Edit => w.u8(1),
         };
         w.i64(self.clock_s).u32(self.mono_s).u64(self.seen);
@@ -308,7 +341,10 @@ impl Change {
         let previous = Hash32::read(r)?;
         let record = RecordId::read(r)?;
         let act = match r.u8()? {
-            0 => Act::Create { record_type: r.u16()?, vocabulary: r.u16()? },
+            0 => Act::Create {
+                record_type: r.u16()?,
+                vocabulary: r.u16()?,
+            },
             1 => Act::Edit,
             other => return Err(Malformed::UnknownMark(other)),
         };
@@ -319,7 +355,10 @@ impl Change {
         }
         let mut slots = Vec::new();
         for _ in 0..r.count(CHANGE_OPS_MAX)? {
-            let key = FieldKey { number: r.u16()?, item: r.u32()? };
+            let key = FieldKey {
+                number: r.u16()?,
+                item: r.u32()?,
+            };
             let slot = match r.u8()? {
                 0 => Slot::Plain(Value::read(r)?),
                 1 => Slot::Part(Hash32::read(r)?),
@@ -327,7 +366,18 @@ impl Change {
             };
             slots.push((key, slot));
         }
-        Ok(Self { at, device, previous, record, act, clock_s, mono_s, seen, heads, slots })
+        Ok(Self {
+            at,
+            device,
+            previous,
+            record,
+            act,
+            clock_s,
+            mono_s,
+            seen,
+            heads,
+            slots,
+        })
     }
 }
 
@@ -345,11 +395,16 @@ impl FullChange {
     /// Reads the stored form; says nothing about whether it is well made: see [`Self::check`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.len() > CHANGE_BYTES_MAX {
-            return Err(Malformed::OverLimit { limit: CHANGE_BYTES_MAX });
+            return Err(Malformed::OverLimit {
+                limit: CHANGE_BYTES_MAX,
+            });
         }
         let mut r = Reader::new(bytes);
         let device = KeyId::read(&mut r)?;
-        let full = Self { change: Change::read(device, &mut r)?, parts: Parts::read(&mut r)? };
+        let full = Self {
+            change: Change::read(device, &mut r)?,
+            parts: Parts::read(&mut r)?,
+        };
         r.end()?;
         Ok(full)
     }
@@ -357,12 +412,21 @@ impl FullChange {
     /// The structural gate of one change: canonical order, bounds, part hashes that match their
     /// values, and the computed name of a created record. Total; fixed per format version (D8).
     pub fn check(&self) -> Result<(), Malformed> {
-        let Change { at, act, heads, slots, record, .. } = &self.change;
+        let Change {
+            at,
+            act,
+            heads,
+            slots,
+            record,
+            ..
+        } = &self.change;
         if at.seq == 0 || heads.len() > CHANGE_HEADS_MAX {
             return Err(Malformed::Range);
         }
         if slots.len() > CHANGE_OPS_MAX {
-            return Err(Malformed::OverLimit { limit: CHANGE_OPS_MAX });
+            return Err(Malformed::OverLimit {
+                limit: CHANGE_OPS_MAX,
+            });
         }
         let ascending = heads.is_sorted_by(|a, b| a < b) && slots.is_sorted_by(|a, b| a.0 < b.0);
         if !ascending {
@@ -379,7 +443,9 @@ impl FullChange {
         }
         self.check_parts()?;
         if self.to_bytes().len() > CHANGE_BYTES_MAX {
-            return Err(Malformed::OverLimit { limit: CHANGE_BYTES_MAX });
+            return Err(Malformed::OverLimit {
+                limit: CHANGE_BYTES_MAX,
+            });
         }
         Ok(())
     }
@@ -400,16 +466,27 @@ impl FullChange {
             }
             found = found.saturating_add(1);
         }
-        if found == self.parts.values.len() { Ok(()) } else { Err(Malformed::Range) }
+        if found == self.parts.values.len() {
+            Ok(())
+        } else {
+            Err(Malformed::Range)
+        }
     }
 
     /// The value at a key, unless it was erased or never stood there.
     #[must_use]
     pub fn value(&self, key: FieldKey) -> Option<&Value> {
-        let at = self.change.slots.binary_search_by_key(&key, |(k, _)| *k).ok()?;
+        let at = self
+            .change
+            .slots
+            .binary_search_by_key(&key, |(k, _)| *k)
+            .ok()?;
         match &self.change.slots.get(at)?.1 {
             Slot::Plain(value) => Some(value),
             Slot::Part(_) => self.parts.values.get(&key),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,7 +195,10 @@ impl Feed {
             Self::Shared(l) => (3, l.group, l.lane.number(), KeyId::default()),
             Self::Private(l, device) => (4, l.group, l.lane.number(), *device),
         };
-        w.u8(kind).raw(group.as_bytes()).u8(lane).raw(device.as_bytes());
+        w.u8(kind)
+            .raw(group.as_bytes())
+            .u8(lane)
+            .raw(device.as_bytes());
     }
     /// Reads the fixed form.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -218,12 +221,20 @@ impl Feed {
         let mut again = Writer::new();
         feed.write(&mut again);
         let mut first = Writer::new();
-        first.u8(kind).raw(group.as_bytes()).u8(lane).raw(device.as_bytes());
-        if again.as_bytes() == first.as_bytes() { Ok(feed) } else { Err(Malformed::Range) }
+        first
+            .u8(kind)
+            .raw(group.as_bytes())
+            .u8(lane)
+            .raw(device.as_bytes());
+        if again.as_bytes() == first.as_bytes() {
+            Ok(feed)
+        } else {
+            Err(Malformed::Range)
+        }
     }
     /// The fixed form as bytes, for a store's key.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         let mut w = Writer::new();
         self.write(&mut w);
         w.into_bytes()

@@ -13,10 +13,18 @@
 )]
 
 pub mod bytes;
+pub mod chain;
 pub mod change;
+pub mod codec;
 pub mod ids;
+pub mod keys;
 pub mod limits;
+pub mod log;
+pub mod merkle;
 pub mod tags;
 pub mod text;
 pub mod value;
 pub mod vocabulary;
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,11 @@ pub fn display_text_fault(text: &str) -> Option<TextFault> {
             _ if number & 0xFFFE == 0xFFFE => return Some(TextFault::Noncharacter(number)),
             _ => {}
         }
-        marks = if is_combining_mark(c) { marks.saturating_add(1) } else { 0 };
+        marks = if is_combining_mark(c) {
+            marks.saturating_add(1)
+        } else {
+            0
+        };
         if marks > MARKS_IN_A_ROW_MAX {
             return Some(TextFault::TooManyMarks);
         }
@@ -65,12 +69,15 @@ pub fn display_text_fault(text: &str) -> Option<TextFault> {
 ///
 /// Never a key: within one province "Mỹ Tho" and "Mỹ Thọ" fold alike.
 pub fn fold(text: &str) -> String {
-    let folded = text.nfd().flat_map(char::to_lowercase).filter_map(|c| match c {
-        '\u{0300}'..='\u{036F}' | '\u{200B}'..='\u{200D}' => None,
-        'đ' => Some('d'),
-        '’' => Some('\''),
-        other => Some(other),
-    });
+    let folded = text
+        .nfd()
+        .flat_map(char::to_lowercase)
+        .filter_map(|c| match c {
+            '\u{0300}'..='\u{036F}' | '\u{200B}'..='\u{200D}' => None,
+            'đ' => Some('d'),
+            '’' => Some('\''),
+            other => Some(other),
+        });
     folded.nfc().collect()
 }
 
@@ -211,10 +218,19 @@ pub(crate) fn runs(text: &str) -> Vec<Run> {
     let mut before = Writing::Break;
     let mut word_open = false;
     for c in fold(text).chars() {
-        let c = digit_value(c).and_then(|d| char::from_digit(d, 10)).unwrap_or(c);
+        let c = digit_value(c)
+            .and_then(|d| char::from_digit(d, 10))
+            .unwrap_or(c);
         let now = writing(c);
         match (now, runs.last_mut()) {
-            (Writing::Space, _) => word_open = false,
+            (Writing::Space, _) => {
+                // A space ends a word, not a phrase; it does end a run of clusters.
+                word_open = false;
+                if before == Writing::Cluster || before == Writing::Character {
+                    before = Writing::Space;
+                }
+                continue;
+            }
             (Writing::Break, _) => {
                 word_open = false;
                 before = Writing::Break;
@@ -238,9 +254,7 @@ pub(crate) fn runs(text: &str) -> Vec<Run> {
             (Writing::Cluster, _) => runs.push(Run::Clusters(vec![c.to_string()])),
             (Writing::Character, _) => runs.push(Run::Characters(vec![c.to_string()])),
         }
-        if now != Writing::Space || before != Writing::Word {
-            before = now;
-        }
+        before = now;
     }
     runs
 }
@@ -264,7 +278,10 @@ mod tests {
     #[test]
     fn folds_the_golden_facts() {
         assert_eq!(fold("Tuần tra"), "tuan tra");
-        assert_eq!(fold("Đặc khu Phú Quốc, Hòa/Hoà"), "dac khu phu quoc, hoa/hoa");
+        assert_eq!(
+            fold("Đặc khu Phú Quốc, Hòa/Hoà"),
+            "dac khu phu quoc, hoa/hoa"
+        );
         assert_eq!(fold("Ea H’leo"), fold("Ea H'leo"));
         let decomposed: String = "Đồng Tháp".nfd().collect();
         assert_eq!(fold(&decomposed), "dong thap");
@@ -279,7 +296,10 @@ mod tests {
 
     #[test]
     fn index_text_keeps_words_and_pairs_the_rest() {
-        assert_eq!(index_text("Tuần tra, 22h–0h: 3 người."), "tuan tra 22h 0h 3 nguoi");
+        assert_eq!(
+            index_text("Tuần tra, 22h–0h: 3 người."),
+            "tuan tra 22h 0h 3 nguoi"
+        );
         assert_eq!(index_text("晚上巡邏"), "晚上 上巡 巡邏");
         // ក្រុម is two clusters: ក្រុ and ម.
         let spelled = index_text("ក្រុម");
@@ -291,7 +311,12 @@ mod tests {
     #[test]
     fn ordinary_texts_have_no_fault() {
         let decomposed: String = "Đồng Tháp, ấp Giữa".nfd().collect();
-        for text in [decomposed.as_str(), "ការល្បាត\u{200B}ស្ត្រី", "巡邏\n\tok", "e\u{301}"] {
+        for text in [
+            decomposed.as_str(),
+            "ការល្បាត\u{200B}ស្ត្រី",
+            "巡邏\n\tok",
+            "e\u{301}",
+        ] {
             assert_eq!(display_text_fault(text), None, "{text}");
         }
     }
@@ -300,12 +325,27 @@ mod tests {
     fn faults_are_named() {
         assert_eq!(display_text_fault("a\0"), Some(TextFault::Control(0)));
         assert_eq!(display_text_fault("a\r\n"), Some(TextFault::Control(13)));
-        assert_eq!(display_text_fault("a\u{202E}b"), Some(TextFault::BidiControl(0x202E)));
-        assert_eq!(display_text_fault("\u{2066}"), Some(TextFault::BidiControl(0x2066)));
-        assert_eq!(display_text_fault("\u{FFFE}"), Some(TextFault::Noncharacter(0xFFFE)));
-        assert_eq!(display_text_fault("\u{1FFFF}"), Some(TextFault::Noncharacter(0x1FFFF)));
+        assert_eq!(
+            display_text_fault("a\u{202E}b"),
+            Some(TextFault::BidiControl(0x202E))
+        );
+        assert_eq!(
+            display_text_fault("\u{2066}"),
+            Some(TextFault::BidiControl(0x2066))
+        );
+        assert_eq!(
+            display_text_fault("\u{FFFE}"),
+            Some(TextFault::Noncharacter(0xFFFE))
+        );
+        assert_eq!(
+            display_text_fault("\u{1FFFF}"),
+            Some(TextFault::Noncharacter(0x1FFFF))
+        );
         let painted = format!("a{}", "\u{0301}".repeat(9));
         assert_eq!(display_text_fault(&painted), Some(TextFault::TooManyMarks));
-        assert_eq!(display_text_fault(&format!("a{}", "\u{0301}".repeat(8))), None);
+        assert_eq!(
+            display_text_fault(&format!("a{}", "\u{0301}".repeat(8))),
+            None
+        );
     }
 }

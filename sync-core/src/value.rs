@@ -94,8 +94,8 @@ fn write_time(w: &mut Writer, t: WallTime) {
 }
 
 fn read_time(r: &mut Reader<'_>) -> Result<WallTime, Malformed> {
-    let minutes = i32::try_from(r.zigzag()?).map_err(|_| Malformed::Range)?;
-    let offset = i16::try_from(r.zigzag()?).map_err(|_| Malformed::Range)?;
+    let minutes = i32::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?;
+    let offset = i16::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?;
     Ok(WallTime { minutes, offset })
 }
 
@@ -175,7 +175,7 @@ impl Value {
                 }
                 Self::Text(text)
             }
-            DAY => Self::Day(i32::try_from(r.zigzag()?).map_err(|_| Malformed::Range)?),
+            DAY => Self::Day(i32::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?),
             TIME => Self::Time(read_time(r)?),
             INTERVAL => {
                 let from = read_time(r)?;
@@ -186,15 +186,15 @@ impl Value {
                 }
             }
             POSITION => {
-                let latitude = i32::try_from(r.zigzag()?).map_err(|_| Malformed::Range)?;
-                let longitude = i32::try_from(r.zigzag()?).map_err(|_| Malformed::Range)?;
+                let latitude =
+                    i32::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?;
+                let longitude =
+                    i32::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?;
                 Self::Position(latitude, longitude, r.small()?)
             }
             AREA => Self::Area(AreaRef::read(r)?),
             LINKS => Self::Links(read_ascending(r, LINKS_MAX, RecordId::read)?),
-            mark if mark >= LATER_FROM => {
-                Self::Later(mark, r.block(TEXT_BYTES_MAX)?.to_vec())
-            }
+            mark if mark >= LATER_FROM => Self::Later(mark, r.block(TEXT_BYTES_MAX)?.to_vec()),
             other => return Err(Malformed::UnknownMark(other)),
         })
     }
@@ -239,7 +239,10 @@ mod tests {
 
     #[test]
     fn every_kind_comes_back() {
-        let at = WallTime { minutes: 29_000_000, offset: 420 };
+        let at = WallTime {
+            minutes: 29_000_000,
+            offset: 420,
+        };
         for value in [
             Value::YesNo(true),
             Value::Number(u64::MAX),
@@ -267,6 +270,9 @@ mod tests {
     fn a_set_out_of_order_is_refused() {
         let bytes = Value::Choices(vec![5, 1]).to_bytes();
         assert_eq!(Value::from_bytes(&bytes), Err(Malformed::Order));
-        assert_eq!(Value::from_bytes(&Value::Text("a\0b".to_owned()).to_bytes()), Err(Malformed::Text));
+        assert_eq!(
+            Value::from_bytes(&Value::Text("a\0b".to_owned()).to_bytes()),
+            Err(Malformed::Text)
+        );
     }
 }

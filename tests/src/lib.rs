@@ -1,1 +1,3 @@
-//! placeholder
+//! The tests of BinhYen as one package: what several test files share lives here.
+
+pub mod house;

@@ -46,15 +46,19 @@ const NO_TITLE_AFTER: [&str; 30] = [
     "hoi", "thang", "quan", "nhanh", "cac",
 ];
 
-/// What follows a form of address in ordinary phrases, folded.
+/// What follows a form of address in ordinary phrases, folded. No given name may stand here.
 const ORDINARY_AFTER: &str = "\
-    em chi ba con me nguoi ho hoi bo tiet tieu phi dao huy nhanh thi co lon gia cao tuoi lao giao \
-    y trong si be nho hoc sinh sang huong chup hung to truong pho tram dan can cong an tren duoi \
-    trong ngoai cua va la o thi duoc khong da dang se bi cho voi cung thoat nuoc bom cong dan \
-    khoi xa lan ngay dem gio tuan thang cai chiec nhom xe nha den cong cua canh ca phut met cay \
-    tuyen chot doi diem ben lo duong khach hang doan vien phuc vu neo don chu cau bac di thim mo \
-    ay do nay kia hai-ben phu ngoai noi ruot nhieu it moi cac mot vien phan gop lam sau-bao thanh \
-    nien hang mat tan nghiep thieu nhi bao ve cuu chien";
+    em chi con me nguoi ho hoi bo lon gia cao tuoi lao giao y trong si sy be nho hoc to truong \
+    pho tram can an tren duoi ngoai cua va la o thi duoc khong da dang se bi cho voi cung xa ap \
+    vien phuc neo don ay do nay kia noi ruot nhieu mot phan dan vo chong phu thieu gai trai thuoc";
+
+/// The same where the title, without its accents, is another word: ảnh hưởng, chi tiết, ống nước.
+const ORDINARY_UNACCENTED: [(&str, &str); 4] = [
+    ("anh", "huong sang chup"),
+    ("chi", "tiet tieu phi dao huy nhanh thi co duoc bo hoi doan"),
+    ("ong", "nuoc thoat bom cong dan khoi"),
+    ("ba", COUNTED),
+];
 
 /// Birth ranks serve as names in the south.
 const RANKS: [&str; 14] = [
@@ -66,7 +70,7 @@ const COUNTED: &str = "\
     nguoi ho ben lan ngay dem gio tuan thang nam cai chiec nhom xe nha den cong cua canh ca phut \
     met cay tuyen chot doi diem lo duong khach doan vien bao phan chau con em anh chi viec vu \
     buoi cuoc to ap khom cau binh camera loa kenh trieu dong ong ba muoi tram ngan hoc bo luot \
-    dieu muc lop phong tru bong khu";
+    dieu muc lop phong tru bong khu nay qua lien truoc";
 
 /// Family names that are rarely another word once folded.
 const FAMILY_NAMES: [&str; 12] = [
@@ -89,7 +93,10 @@ pub(super) fn names_a_person(query: &str) -> bool {
     let words: Vec<Word> = query
         .split(|c: char| !c.is_alphanumeric() && c != '\'')
         .filter(|word| !word.is_empty())
-        .map(|word| Word { accented: plain_tones(word), folded: fold(word) })
+        .map(|word| Word {
+            accented: plain_tones(word),
+            folded: fold(word),
+        })
         .collect();
     let accents_used = words.iter().any(|word| word.accented != word.folded);
     (0..words.len()).any(|at| {
@@ -100,34 +107,64 @@ pub(super) fn names_a_person(query: &str) -> bool {
 }
 
 fn addressed(before: Option<&Word>, tail: &[Word], accents_used: bool) -> bool {
-    let [title, rest @ ..] = tail else { return false };
-    let Some(next) = rest.first() else { return false };
-    let after_next = rest.get(1..).unwrap_or_default();
-    let written = title.accented != title.folded && TITLES.contains(&title.accented.as_str());
-    let unaccented = title.accented == title.folded;
-    let number_or_title = title.folded == "ba" && accents_used;
-    let clear = written || (unaccented && CLEAR_FOLDED.contains(&title.folded.as_str()));
-    let unclear = unaccented && !accents_used && UNCLEAR_FOLDED.contains(&title.folded.as_str());
-    if !clear && !unclear {
+    let [title, rest @ ..] = tail else {
+        return false;
+    };
+    let Some(next) = rest.first() else {
+        return false;
+    };
+    let Some(clear) = title_is_clear(title, accents_used) else {
+        return false;
+    };
+    let is_pair = |a: &Word, b: &Word| PAIRS.contains(&(a.folded.as_str(), b.folded.as_str()));
+    if before.is_some_and(|word| is_pair(word, title)) {
+        return false; // judged with the word before
+    }
+    if is_pair(title, next) {
+        return sounds_like_a_name(rest.get(1..).unwrap_or_default());
+    }
+    let bare = title.accented == title.folded;
+    if bare && before.is_some_and(|word| NO_TITLE_AFTER.contains(&word.folded.as_str())) {
         return false;
     }
-    if PAIRS.contains(&(title.folded.as_str(), next.folded.as_str())) {
-        return sounds_like_a_name(after_next);
-    }
-    if unaccented && before.is_some_and(|word| NO_TITLE_AFTER.contains(&word.folded.as_str())) {
-        return false;
-    }
-    if unclear || (number_or_title && unaccented) {
+    if !clear {
         return sounds_like_a_name(rest);
     }
-    !ORDINARY_AFTER.split(' ').any(|word| word == next.folded)
+    if bare && RANKS.contains(&next.folded.as_str()) && sounds_like_a_name(rest) {
+        return true; // "ba nam trau", although "ba nam" may be three years
+    }
+    let holds = |list: &str| list.split_whitespace().any(|word| word == next.folded);
+    let other_word = |(of, list): &(&str, &str)| bare && *of == title.folded && holds(list);
+    !holds(ORDINARY_AFTER) && !ORDINARY_UNACCENTED.iter().any(other_word)
+}
+
+/// Whether a word is a form of address, and a clear one. Who types accents at all means "chi",
+/// "ong" and "ba" as they stand; "anh" and "em" have none to leave off.
+fn title_is_clear(title: &Word, accents_used: bool) -> Option<bool> {
+    let folded = title.folded.as_str();
+    if TITLES.contains(&title.accented.as_str()) {
+        return Some(true);
+    }
+    if title.accented != folded {
+        return None;
+    }
+    if CLEAR_FOLDED.contains(&folded) {
+        return Some(!accents_used);
+    }
+    (!accents_used && UNCLEAR_FOLDED.contains(&folded)).then_some(false)
 }
 
 /// A birth rank and a name, a family name and a name, or a given name.
 fn sounds_like_a_name(rest: &[Word]) -> bool {
-    let [first, more @ ..] = rest else { return false };
+    let [first, more @ ..] = rest else {
+        return false;
+    };
     let first = first.folded.as_str();
-    let counted = |word: &Word| COUNTED.split(' ').any(|counted| counted == word.folded);
+    let counted = |word: &Word| {
+        COUNTED
+            .split_whitespace()
+            .any(|counted| counted == word.folded)
+    };
     let followed = more.first().is_some_and(|word| !counted(word));
     (RANKS.contains(&first) && followed)
         || (FAMILY_NAMES.contains(&first) && followed && first != "le" && first != "vo")
@@ -136,7 +173,9 @@ fn sounds_like_a_name(rest: &[Word]) -> bool {
 
 /// "Nguyễn Văn Mẫu", "tran thi thu mau": the middle names give it away.
 fn full_name(tail: &[Word]) -> bool {
-    let [family, middle, given, ..] = tail else { return false };
+    let [family, middle, given, ..] = tail else {
+        return false;
+    };
     let culture = given.folded == "hoa" || given.folded == "nghe" || given.folded == "ban";
     FAMILY_NAMES.contains(&family.folded.as_str())
         && (middle.folded == "thi" || (middle.folded == "van" && !culture))

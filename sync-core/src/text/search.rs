@@ -46,7 +46,11 @@ impl SearchQuery {
     /// nothing in a query can be taken for an operator.
     pub fn fts_expression(&self) -> String {
         let phrase = |tokens: &Vec<String>| format!("\"{}\"", tokens.join(" "));
-        self.phrases.iter().map(phrase).collect::<Vec<_>>().join(" AND ")
+        self.phrases
+            .iter()
+            .map(phrase)
+            .collect::<Vec<_>>()
+            .join(" AND ")
     }
 
     /// The phrases, for a search without a full-text index: each must occur in the index text
@@ -58,7 +62,9 @@ impl SearchQuery {
     /// Whether a text, as indexed, holds all phrases.
     pub fn finds(&self, index_text: &str) -> bool {
         let tokens: Vec<&str> = index_text.split(' ').collect();
-        self.phrases.iter().all(|phrase| tokens.windows(phrase.len()).any(|w| w == phrase))
+        self.phrases
+            .iter()
+            .all(|phrase| tokens.windows(phrase.len()).any(|w| w == phrase))
     }
 }
 
@@ -81,14 +87,24 @@ pub fn search_query(query: &str) -> Result<SearchQuery, SearchRefusal> {
         return Err(SearchRefusal::PersonName);
     }
     let runs = runs(&plain);
-    if runs.iter().map(Run::units_count).fold(0, usize::saturating_add) < QUERY_UNITS_MIN {
+    if runs
+        .iter()
+        .map(Run::units_count)
+        .fold(0, usize::saturating_add)
+        < QUERY_UNITS_MIN
+    {
         return Err(SearchRefusal::TooFewWords);
     }
-    Ok(SearchQuery { phrases: runs.iter().map(Run::tokens).collect() })
+    Ok(SearchQuery {
+        phrases: runs.iter().map(Run::tokens).collect(),
+    })
 }
 
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}')
+    matches!(
+        c,
+        '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}'
+    )
 }
 
 /// The longest row of digits; only a letter ends a row, so that "0901 234-567" is one.
@@ -118,8 +134,14 @@ fn has_plate(text: &str) -> bool {
             return false;
         }
         let series_end = if letter(3) { 4 } else { 3 };
-        let digits = rest.iter().skip(series_end).take_while(|c| digit_value(**c).is_some()).count();
-        let time = rest.get(2).is_some_and(|c| matches!(c.to_ascii_lowercase(), 'h' | 'g'));
+        let digits = rest
+            .iter()
+            .skip(series_end)
+            .take_while(|c| digit_value(**c).is_some())
+            .count();
+        let time = rest
+            .get(2)
+            .is_some_and(|c| matches!(c.to_ascii_lowercase(), 'h' | 'g'));
         digits >= if time { 5 } else { 3 }
     })
 }

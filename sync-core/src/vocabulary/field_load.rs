@@ -12,8 +12,25 @@ use super::tables::{
 };
 
 const COLUMNS: &[&str] = &[
-    "number", "type", "id", "vi", "required", "required_in", "condition", "kind", "list", "max",
-    "unit", "part", "state", "closed_lane", "open_in", "writer", "default", "family", "note",
+    "number",
+    "type",
+    "id",
+    "vi",
+    "required",
+    "required_in",
+    "condition",
+    "kind",
+    "list",
+    "max",
+    "unit",
+    "part",
+    "state",
+    "closed_lane",
+    "open_in",
+    "writer",
+    "default",
+    "family",
+    "note",
 ];
 
 type Lists = BTreeMap<String, ValueList>;
@@ -28,7 +45,11 @@ pub(super) fn fields(
     let mut used = super::sheet::Used::default();
     let mut fields = Vec::new();
     for row in &rows {
-        let mut line = Line { file: "fields.csv", row, faults: &mut loading.faults };
+        let mut line = Line {
+            file: "fields.csv",
+            row,
+            faults: &mut loading.faults,
+        };
         let owner = row.cell("type").to_owned();
         let number = line.short_number("number");
         used.number(&mut line, "field", "", u64::from(number));
@@ -39,7 +60,11 @@ pub(super) fn fields(
         fields.push(field);
     }
     let conditions = rows.iter().zip(&fields).map(|(row, field)| {
-        let mut line = Line { file: "fields.csv", row, faults: &mut loading.faults };
+        let mut line = Line {
+            file: "fields.csv",
+            row,
+            faults: &mut loading.faults,
+        };
         condition(&mut line, field, &fields, lists)
     });
     let conditions: Vec<_> = conditions.collect();
@@ -56,10 +81,17 @@ pub(super) fn owner(line: &mut Line<'_>, types: &[RecordType]) -> Option<u16> {
     if cell == "envelope" {
         return None;
     }
-    let found = types.iter().find(|row| row.id == cell).map(|row| row.number);
+    let found = types
+        .iter()
+        .find(|row| row.id == cell)
+        .map(|row| row.number);
     if found.is_none() {
         let expected = "envelope or the id of a type".to_owned();
-        line.fault(Fault::Unknown { column: "type", value: cell, expected });
+        line.fault(Fault::Unknown {
+            column: "type",
+            value: cell,
+            expected,
+        });
         return Some(0);
     }
     found
@@ -91,14 +123,20 @@ fn field(line: &mut Line<'_>, number: u16, types: &[RecordType], lists: &Lists) 
         record_type: owner(line, types),
         id: line.id("id"),
         vi: line.label("vi"),
-        required: line.word("required", &required).unwrap_or(Required::Optional),
+        required: line
+            .word("required", &required)
+            .unwrap_or(Required::Optional),
         required_in: type_numbers(line, "required_in", types),
         condition: None,
         kind,
         unit: line.optional("unit"),
-        part: line.word("part", &[("yes", true), ("no", false)]).unwrap_or(true),
+        part: line
+            .word("part", &[("yes", true), ("no", false)])
+            .unwrap_or(true),
         state: line.word("state", &states).unwrap_or(FieldState::Reserved),
-        closed_lane: line.word("closed_lane", &closed).unwrap_or(ClosedLanePart::Absent),
+        closed_lane: line
+            .word("closed_lane", &closed)
+            .unwrap_or(ClosedLanePart::Absent),
         open_in: open_types(line, types),
         writer: line.word("writer", &writers).unwrap_or(Writer::Member),
         default,
@@ -122,15 +160,29 @@ fn kind(line: &mut Line<'_>, lists: &Lists) -> ValueKind {
         "withdraw_reason" => ValueKind::WithdrawReason,
         "photos" => ValueKind::Photos,
         "sealed" => ValueKind::Sealed,
-        "choice" => ValueKind::Choice { list: known_list(line, lists) },
-        "choices" => ValueKind::Choices { list: known_list(line, lists) },
-        "text" => ValueKind::Text { chars_max: bound(line, TEXT_CHARS_MAX) },
-        "code" => ValueKind::Code { chars_max: bound(line, CODE_CHARS_MAX) },
-        "saved_item" => ValueKind::SavedItem { register: known_register(line) },
+        "choice" => ValueKind::Choice {
+            list: known_list(line, lists),
+        },
+        "choices" => ValueKind::Choices {
+            list: known_list(line, lists),
+        },
+        "text" => ValueKind::Text {
+            chars_max: bound(line, TEXT_CHARS_MAX),
+        },
+        "code" => ValueKind::Code {
+            chars_max: bound(line, CODE_CHARS_MAX),
+        },
+        "saved_item" => ValueKind::SavedItem {
+            register: known_register(line),
+        },
         unknown => {
             let value = unknown.to_owned();
             let expected = "a kind of value".to_owned();
-            line.fault(Fault::Unknown { column: "kind", value, expected });
+            line.fault(Fault::Unknown {
+                column: "kind",
+                value,
+                expected,
+            });
             ValueKind::Sealed
         }
     };
@@ -148,7 +200,11 @@ fn known_list(line: &mut Line<'_>, lists: &Lists) -> String {
     let value = line.row.cell("list").to_owned();
     if !lists.contains_key(&value) {
         let expected = "a list of lists.csv".to_owned();
-        line.fault(Fault::Unknown { column: "list", value: value.clone(), expected });
+        line.fault(Fault::Unknown {
+            column: "list",
+            value: value.clone(),
+            expected,
+        });
     }
     value
 }
@@ -161,16 +217,25 @@ fn known_register(line: &mut Line<'_>) -> String {
 fn default(line: &mut Line<'_>, kind: &ValueKind, lists: &Lists) -> Option<u16> {
     let value = line.optional("default")?;
     let list = kind.list().and_then(|list| lists.get(list));
-    let found = list.and_then(|list| list.value_by_id(&value)).map(|value| value.number);
+    let found = list
+        .and_then(|list| list.value_by_id(&value))
+        .map(|value| value.number);
     if found.is_none() {
         let expected = "a value of the field's list".to_owned();
-        line.fault(Fault::Unknown { column: "default", value, expected });
+        line.fault(Fault::Unknown {
+            column: "default",
+            value,
+            expected,
+        });
     }
     found
 }
 
 fn type_numbers(line: &mut Line<'_>, column: &'static str, types: &[RecordType]) -> Vec<u16> {
-    let words: Vec<(&str, u16)> = types.iter().map(|row| (row.id.as_str(), row.number)).collect();
+    let words: Vec<(&str, u16)> = types
+        .iter()
+        .map(|row| (row.id.as_str(), row.number))
+        .collect();
     line.words(column, &words)
 }
 
@@ -184,7 +249,11 @@ fn open_types(line: &mut Line<'_>, types: &[RecordType]) -> OpenTypes {
             let found = types.iter().find(|row| row.id == id).map(|row| row.number);
             if found.is_none() {
                 let expected = "! and the id of a type".to_owned();
-                line.fault(Fault::Unknown { column: "open_in", value: cell.clone(), expected });
+                line.fault(Fault::Unknown {
+                    column: "open_in",
+                    value: cell.clone(),
+                    expected,
+                });
             }
             OpenTypes::Except(found.into_iter().collect())
         }
@@ -200,7 +269,9 @@ fn condition(
 ) -> Option<Condition> {
     let cell = line.optional("condition")?;
     let sibling = |id: &str| {
-        fields.iter().find(|other| other.record_type == field.record_type && other.id == id)
+        fields
+            .iter()
+            .find(|other| other.record_type == field.record_type && other.id == id)
     };
     let found = if let Some(other) = cell.strip_prefix('!') {
         sibling(other).map(|other| Condition::Without(other.number))
@@ -209,12 +280,19 @@ fn condition(
             let other = sibling(other)?;
             let list = lists.get(other.kind.list()?)?;
             let value = list.value_by_id(value)?.number;
-            Some(Condition::Chosen { field: other.number, value })
+            Some(Condition::Chosen {
+                field: other.number,
+                value,
+            })
         })
     };
     if found.is_none() {
         let expected = "!field or field=value of the same type".to_owned();
-        line.fault(Fault::Unknown { column: "condition", value: cell, expected });
+        line.fault(Fault::Unknown {
+            column: "condition",
+            value: cell,
+            expected,
+        });
     }
     found
 }
@@ -226,31 +304,46 @@ fn contradictions(line: &mut Line<'_>, field: &Field) {
     let in_closed = field.closed_lane != ClosedLanePart::Absent;
     let wordy = matches!(field.kind, ValueKind::Text { .. } | ValueKind::Position);
     let rules = [
-        (field.kind.must_be_part() && !field.part, "this kind of value must be erasable (part)"),
+        (
+            field.kind.must_be_part() && !field.part,
+            "this kind of value must be erasable (part)",
+        ),
         (
             (sealed || field.kind == ValueKind::Photos) && field.state != FieldState::Reserved,
             "sealed parts and photos are reserved until they can be kept",
         ),
-        (sealed != named_sealed, "a sealed field is named sealed.*, and nothing else is"),
+        (
+            sealed != named_sealed,
+            "a sealed field is named sealed.*, and nothing else is",
+        ),
         (
             sealed != (field.closed_lane == ClosedLanePart::Sealed),
             "a sealed field is sealed in closed lanes, and nothing else is",
         ),
-        (sealed && field.open_in != OpenTypes::None, "the open lane has no sealed part"),
+        (
+            sealed && field.open_in != OpenTypes::None,
+            "the open lane has no sealed part",
+        ),
         (
             in_closed && (wordy || field.kind == ValueKind::Interval),
             "the readable part of a closed lane has no words, position or exact times",
         ),
         (
             field.family.as_ref().is_some_and(|family| {
-                field.id.split_once('.').is_none_or(|(name, _)| name != family)
+                field
+                    .id
+                    .split_once('.')
+                    .is_none_or(|(name, _)| name != family)
             }),
             "the id of a family's field begins with the family",
         ),
     ];
     for (broken, reason) in rules {
         if broken {
-            line.fault(Fault::Contradiction { id: field.id.clone(), reason });
+            line.fault(Fault::Contradiction {
+                id: field.id.clone(),
+                reason,
+            });
         }
     }
 }
@@ -258,12 +351,17 @@ fn contradictions(line: &mut Line<'_>, field: &Field) {
 /// A field must not repeat the header or the envelope.
 fn shadows(line: &mut Line<'_>, field: &Field, header: &[HeaderItem], before: &[Field]) {
     if header.iter().any(|item| item.id == field.id) {
-        line.fault(Fault::HeaderField { id: field.id.clone() });
+        line.fault(Fault::HeaderField {
+            id: field.id.clone(),
+        });
     }
     let in_envelope = |other: &&Field| other.record_type.is_none() && other.id == field.id;
     if field.record_type.is_some() && before.iter().any(|other| in_envelope(&other)) {
         let reason = "the envelope already has a field of this id";
-        line.fault(Fault::Contradiction { id: field.id.clone(), reason });
+        line.fault(Fault::Contradiction {
+            id: field.id.clone(),
+            reason,
+        });
     }
 }
 
@@ -276,9 +374,9 @@ fn kinds_of_types(
     lists: &Lists,
 ) {
     for record_type in types.iter().filter(|row| row.lane == TypeLane::ByKind) {
-        let kind = fields.iter().find(|field| {
-            field.record_type == Some(record_type.number) && field.id == "kind"
-        });
+        let kind = fields
+            .iter()
+            .find(|field| field.record_type == Some(record_type.number) && field.id == "kind");
         let list = kind.and_then(|field| lists.get(field.kind.list()?));
         if list.is_some() || rows.is_empty() {
             continue;
@@ -287,7 +385,12 @@ fn kinds_of_types(
             let id = format!("{}.kind", record_type.id);
             let reason = "a type by_kind needs a choice field named kind";
             let faults = &mut loading.faults;
-            Line { file: "fields.csv", row, faults }.fault(Fault::Contradiction { id, reason });
+            Line {
+                file: "fields.csv",
+                row,
+                faults,
+            }
+            .fault(Fault::Contradiction { id, reason });
         }
     }
 }

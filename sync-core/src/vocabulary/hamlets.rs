@@ -31,8 +31,10 @@ impl HamletImport {
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let mut table_faults = Vec::new();
         let rows = read_rows(file, text, HAMLET_COLUMNS, &mut table_faults);
-        let mut faults: Vec<AreaFault> =
-            table_faults.into_iter().map(AreaFault::from_table).collect();
+        let mut faults: Vec<AreaFault> = table_faults
+            .into_iter()
+            .map(AreaFault::from_table)
+            .collect();
         let mut seen: BTreeMap<(AreaId, String), u64> = BTreeMap::new();
         let mut import = Self::default();
         for row in &rows {
@@ -46,7 +48,11 @@ impl HamletImport {
             }
         }
         faults.sort_by_key(|fault| fault.line);
-        if faults.is_empty() { Ok(import) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(import)
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -97,7 +103,9 @@ fn hamlet(
 }
 
 fn hamlet_words() -> String {
-    let hamlets = AreaKind::WORDS.into_iter().filter(|(_, kind)| kind.level() == AreaLevel::Hamlet);
+    let hamlets = AreaKind::WORDS
+        .into_iter()
+        .filter(|(_, kind)| kind.level() == AreaLevel::Hamlet);
     hamlets.map(|(word, _)| word).collect::<Vec<_>>().join(", ")
 }
 
@@ -152,10 +160,16 @@ mod tests {
         let areas = import(&text).unwrap().areas;
         assert_eq!(areas[0].name, "Giồng Me");
         assert_eq!(areas[0].decision_no.as_deref(), Some("12/QĐ"));
-        assert_eq!(areas[1].name, "Hoà Bình", "NFC, and the tone stays where it was");
+        assert_eq!(
+            areas[1].name, "Hoà Bình",
+            "NFC, and the tone stays where it was"
+        );
         assert_eq!(areas[1].kind, AreaKind::KhuVuc);
         let parent = areas[1].parent.unwrap();
-        assert_eq!(areas[1].id, AreaId::of_hamlet(parent, "Hoà Bình", "2026-01-01"));
+        assert_eq!(
+            areas[1].id,
+            AreaId::of_hamlet(parent, "Hoà Bình", "2026-01-01")
+        );
     }
 
     #[test]
@@ -165,7 +179,11 @@ mod tests {
             Giồng Me,xã,31120,2026-03-01,\n\
             ,ấp,3112,2026-03-01,\n\
             Kinh Giữa,ấp,31120\n";
-        let told: Vec<String> = import(text).unwrap_err().iter().map(ToString::to_string).collect();
+        let told: Vec<String> = import(text)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let starts = [
             "h.csv line 2: \"2026-02-29\" is not a day",
             "h.csv line 3: kind \"xã\" is not known",
@@ -179,6 +197,10 @@ mod tests {
             assert!(line.starts_with(start), "{line}");
         }
         let wrong = import("ten,kind\nA,ấp\n").unwrap_err();
-        assert!(wrong[0].to_string().contains("name,kind,parent_code,valid_from,decision_no"));
+        assert!(
+            wrong[0]
+                .to_string()
+                .contains("name,kind,parent_code,valid_from,decision_no")
+        );
     }
 }

@@ -9,16 +9,8 @@ pub const TENTHS_MAX: u64 = 1_000_000;
 pub const MONEY_VND_MAX: u64 = 1_000_000_000_000;
 /// No text field may allow more characters than this, whatever its own bound says.
 pub const TEXT_CHARS_MAX: u32 = 2_000;
-/// A UTF-8 character has at most four bytes: what a text may weigh before it is read.
-pub const TEXT_BYTES_MAX: u32 = 8_000;
 /// A code is a short number of another office: letters and digits only.
 pub const CODE_CHARS_MAX: u32 = 20;
-/// The most values that one set of choices may hold.
-pub const CHOICES_COUNT_MAX: usize = 32;
-/// The most records that one field may link to.
-pub const RECORD_LINKS_COUNT_MAX: usize = 20;
-/// The most items of one family (`equipment.<id>.*`) in a record.
-pub const FAMILY_ITEMS_COUNT_MAX: usize = 64;
 /// Members are numbered within their group.
 pub const MEMBER_NUMBER_MAX: u16 = u16::MAX;
 /// Saved routes, posts and facilities are numbered within their group.
@@ -52,7 +44,7 @@ pub enum ValueKind {
         /// Id of the list.
         list: String,
     },
-    /// A set of values of a list, up to [`CHOICES_COUNT_MAX`].
+    /// A set of values of a list, up to [`CHOICES_MAX`](crate::limits::CHOICES_MAX).
     Choices {
         /// Id of the list.
         list: String,
@@ -72,7 +64,7 @@ pub enum ValueKind {
     Position,
     /// An area of the project's own ids.
     Area,
-    /// Ids of records of the same lane, up to [`RECORD_LINKS_COUNT_MAX`].
+    /// Ids of records of the same lane, up to [`LINKS_MAX`](crate::limits::LINKS_MAX).
     RecordLinks,
     /// The number of a member within the group.
     Member,
@@ -109,6 +101,10 @@ impl ValueKind {
 
     /// The list that a choice takes its values from.
     pub fn list(&self) -> Option<&str> {
-        if let Self::Choice { list } | Self::Choices { list } = self { Some(list) } else { None }
+        if let Self::Choice { list } | Self::Choices { list } = self {
+            Some(list)
+        } else {
+            None
+        }
     }
 }

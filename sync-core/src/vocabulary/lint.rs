@@ -51,7 +51,17 @@ struct Rule {
     term: String,
     matches: Match,
     /// Word sequences; more than one when the term is `a & b`.
-    sequences: Vec<Vec<String>>,
+    sequences: Vec<Sequence>,
+}
+
+/// Words of a term that follow each other.
+#[derive(Debug)]
+struct Sequence {
+    words: Vec<String>,
+    /// Each word with its form without accents, for labels that are written so.
+    pairs: Vec<(String, String)>,
+    /// The folded words written as one.
+    glued: String,
 }
 
 /// The rules, read once.
@@ -104,7 +114,12 @@ impl Rules {
                 _ => continue,
             };
             let rule = Rule::new(cell(0), matches, cell(2));
-            if exception { rules.exceptions.push(rule) } else { rules.terms.push(rule) }
+            let list = if exception {
+                &mut rules.exceptions
+            } else {
+                &mut rules.terms
+            };
+            list.push(rule);
         }
         rules
     }
@@ -115,10 +130,16 @@ impl Rules {
         let excused: Vec<(Match, Span)> = self
             .exceptions
             .iter()
-            .flat_map(|rule| rule.spans(&label).into_iter().map(|span| (rule.matches, span)))
+            .flat_map(|rule| {
+                rule.spans(&label)
+                    .into_iter()
+                    .map(|span| (rule.matches, span))
+            })
             .collect();
         let found = self.terms.iter().find(|rule| {
-            rule.spans(&label).into_iter().any(|span| !is_excused(rule.matches, span, &excused))
+            rule.spans(&label)
+                .into_iter()
+                .any(|span| !is_excused(rule.matches, span, &excused))
         })?;
         Some(LintRefusal {
             label: text.to_owned(),
@@ -142,13 +163,18 @@ impl Rule {
             Match::Syllables | Match::Accented | Match::WholeAccented => plain_tones(word),
             Match::Substring => compact(word),
         };
-        let sequence = |part: &str| part.split_whitespace().map(word).collect::<Vec<_>>();
+        let sequence = |part: &str| Sequence::new(part.split_whitespace().map(word).collect());
         let sequences = match matches {
             Match::Words | Match::WholeWords => term.split('&').map(sequence).collect(),
             Match::Syllables | Match::Accented | Match::WholeAccented => vec![sequence(term)],
-            Match::Substring => vec![vec![compact(term)]],
+            Match::Substring => vec![Sequence::new(vec![compact(term)])],
         };
-        Self { reason: reason.to_owned(), term: term.to_owned(), matches, sequences }
+        Self {
+            reason: reason.to_owned(),
+            term: term.to_owned(),
+            matches,
+            sequences,
+        }
     }
 
     /// Where the rule matches. A term of several sequences spans from its first to its last.
@@ -164,101 +190,135 @@ impl Rule {
         found.unwrap_or_default()
     }
 
-    fn sequence_spans(&self, sequence: &[String], label: &Label) -> Vec<Span> {
+    fn sequence_spans(&self, sequence: &Sequence, label: &Label) -> Vec<Span> {
+        let words = sequence.words.as_slice();
+        let whole = label.stems.len() == words.len();
+        let exact = |term: &String, word: &str| term == word;
         match self.matches {
             Match::Substring => {
-                let Some(term) = sequence.first().filter(|term| !term.is_empty()) else {
+                let Some(term) = words.first().filter(|term| !term.is_empty()) else {
                     return Vec::new();
                 };
                 let end = |from: usize| from.saturating_add(term.len());
-                label.compact.match_indices(term).map(|(from, _)| (from, end(from))).collect()
+                label
+                    .compact
+                    .match_indices(term)
+                    .map(|(from, _)| (from, end(from)))
+                    .collect()
             }
             Match::Words => {
-                let mut spans = windows(sequence, &label.stems, stem_matches);
-                spans.extend(glued(sequence, &label.stems));
+                let mut spans = windows(words, &label.stems, stem_matches);
+                spans.extend(sequence.glued_spans(&label.stems));
                 spans
             }
-            Match::WholeWords => {
-                let whole = windows(sequence, &label.stems, stem_matches);
-                if label.stems.len() == sequence.len() { whole } else { Vec::new() }
-            }
+            Match::WholeWords if whole => windows(words, &label.stems, stem_matches),
+            Match::WholeAccented if whole => windows(words, &label.accented, exact),
+            Match::WholeWords | Match::WholeAccented => Vec::new(),
+            Match::Accented => windows(words, &label.accented, exact),
             Match::Syllables => {
-                let mut spans = windows(sequence, &label.accented, syllable_matches);
-                let folded: Vec<String> = sequence.iter().map(|word| fold(word)).collect();
-                spans.extend(glued(&folded, &label.accented));
+                // Where accents are left off, the folded term counts, syllable by syllable.
+                let either =
+                    |(term, folded): &(String, String), word: &str| term == word || folded == word;
+                let mut spans = windows(&sequence.pairs, &label.accented, either);
+                spans.extend(sequence.glued_spans(&label.accented));
                 spans
-            }
-            Match::Accented => windows(sequence, &label.accented, |term, word| term == word),
-            Match::WholeAccented => {
-                let whole = windows(sequence, &label.accented, |term, word| term == word);
-                if label.accented.len() == sequence.len() { whole } else { Vec::new() }
             }
         }
+    }
+}
+
+impl Sequence {
+    fn new(words: Vec<String>) -> Self {
+        let pairs: Vec<(String, String)> = words
+            .iter()
+            .map(|word| (word.clone(), fold(word)))
+            .collect();
+        let glued: String = pairs.iter().map(|(_, folded)| folded.as_str()).collect();
+        let glued = glued.trim_end_matches('*').to_owned();
+        Self {
+            words,
+            pairs,
+            glued,
+        }
+    }
+
+    /// Words of the label that begin with the whole term written as one, or hold it when it is
+    /// one long word.
+    fn glued_spans(&self, label: &[String]) -> Vec<Span> {
+        let one = self.glued.as_str();
+        let several = self.words.len() > 1;
+        let letters = one.chars().count();
+        let within = !several && letters >= WITHIN_WORD_LETTERS_MIN;
+        let begins = several && letters >= GLUED_LETTERS_MIN;
+        let holds = |word: &str| {
+            (several && word == one)
+                || (begins && word.starts_with(one))
+                || (within && word.contains(one))
+        };
+        let found = label.iter().enumerate().filter(|(_, word)| holds(word));
+        found
+            .map(|(from, _)| (from, from.saturating_add(1)))
+            .collect()
     }
 }
 
 fn joined(before: &[Span], after: &[Span]) -> Vec<Span> {
     let pair = |a: &Span, b: &Span| (a.0.min(b.0), a.1.max(b.1));
-    before.iter().flat_map(|a| after.iter().map(move |b| pair(a, b))).collect()
+    before
+        .iter()
+        .flat_map(|a| after.iter().map(move |b| pair(a, b)))
+        .collect()
 }
 
 /// Places where the words of a term follow each other in the label.
-fn windows(term: &[String], label: &[String], same: impl Fn(&str, &str) -> bool) -> Vec<Span> {
+fn windows<T>(term: &[T], label: &[String], same: impl Fn(&T, &str) -> bool) -> Vec<Span> {
     if term.is_empty() {
         return Vec::new();
     }
     let matches = |window: &[String]| term.iter().zip(window).all(|(t, word)| same(t, word));
-    let found = label.windows(term.len()).enumerate().filter(|(_, window)| matches(window));
-    found.map(|(from, _)| (from, from.saturating_add(term.len()))).collect()
+    let found = label
+        .windows(term.len())
+        .enumerate()
+        .filter(|(_, window)| matches(window));
+    found
+        .map(|(from, _)| (from, from.saturating_add(term.len())))
+        .collect()
 }
 
-/// Words of the label that begin with the whole term written as one, or hold it when it is long.
-fn glued(term: &[String], label: &[String]) -> Vec<Span> {
-    let one: String = term.concat();
-    let one = one.trim_end_matches('*');
-    let letters = one.chars().count();
-    if letters < GLUED_LETTERS_MIN && term.len() == 1 {
-        return Vec::new();
-    }
-    let holds = |word: &str| {
-        if letters < GLUED_LETTERS_MIN {
-            return word == one;
-        }
-        let within = term.len() == 1 && letters >= WITHIN_WORD_LETTERS_MIN;
-        (term.len() > 1 && word.starts_with(one)) || (within && word.contains(one))
-    };
-    let found = label.iter().enumerate().filter(|(_, word)| holds(word));
-    found.map(|(from, _)| (from, from.saturating_add(1))).collect()
-}
-
-fn stem_matches(term: &str, word: &str) -> bool {
+fn stem_matches(term: &String, word: &str) -> bool {
     match term.strip_suffix('*') {
         Some(beginning) => word.starts_with(beginning),
         None => term == word,
     }
 }
 
-fn syllable_matches(term: &str, word: &str) -> bool {
-    term == word || (word.is_ascii() && fold(term) == word)
-}
-
 impl Label {
     fn new(text: &str) -> Self {
         let normal: String = text.nfkc().collect();
-        let accented: Vec<String> = words(&normal).iter().map(|word| plain_tones(word)).collect();
+        let accented: Vec<String> = split_words(&normal)
+            .iter()
+            .map(|word| plain_tones(word))
+            .collect();
         let stems = accented.iter().map(|word| stem(word)).collect();
-        Self { compact: compact(&normal), accented, stems }
+        Self {
+            compact: compact(&normal),
+            accented,
+            stems,
+        }
     }
 }
 
 /// Lower-case text without spaces and invisible joiners, for scripts that have no spaces.
 fn compact(text: &str) -> String {
     let kept = |c: &char| !c.is_whitespace() && !matches!(c, '\u{200B}'..='\u{200D}' | '_' | '-');
-    text.nfc().filter(kept).flat_map(char::to_lowercase).collect()
+    text.nfc()
+        .filter(kept)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Splits at anything that is no letter or digit, and at the humps of `camelCase`.
-fn words(text: &str) -> Vec<String> {
+fn split_words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let chars: Vec<char> = text.nfc().collect();
     let mut before: Option<char> = None;

@@ -32,7 +32,10 @@ const ACTS: [(&str, Act); 23] = [
     ("open_sealed_first_police", Act::OpenSealedFirstPolice),
     ("open_sealed_second_police", Act::OpenSealedSecondPolice),
     ("open_sealed_first_mediation", Act::OpenSealedFirstMediation),
-    ("open_sealed_second_mediation", Act::OpenSealedSecondMediation),
+    (
+        "open_sealed_second_mediation",
+        Act::OpenSealedSecondMediation,
+    ),
     ("close_commune_period", Act::CloseCommunePeriod),
     ("found_groups", Act::FoundGroups),
     ("commend", Act::Commend),
@@ -57,7 +60,10 @@ pub(super) struct Loading<'f> {
 
 impl<'f> Loading<'f> {
     pub(super) fn new(files: &[(&'f str, &'f str)]) -> Self {
-        Self { files: files.iter().copied().collect(), faults: Vec::new() }
+        Self {
+            files: files.iter().copied().collect(),
+            faults: Vec::new(),
+        }
     }
 
     /// The rows of a file; none, and a fault, when it is missing.
@@ -68,7 +74,11 @@ impl<'f> Loading<'f> {
     ) -> Vec<Row> {
         let Some(content) = self.files.get(file) else {
             let fault = Fault::FileMissing;
-            self.faults.push(VocabularyFault { file: file.to_owned(), line: 0, fault });
+            self.faults.push(VocabularyFault {
+                file: file.to_owned(),
+                line: 0,
+                fault,
+            });
             return Vec::new();
         };
         read_rows(file, content, columns, &mut self.faults)
@@ -84,14 +94,27 @@ impl<'f> Loading<'f> {
         let rows = self.rows(file, columns);
         let mut used = Used::default();
         let faults = &mut self.faults;
-        rows.iter().map(|row| read(&mut Line { file, row, faults: &mut *faults }, &mut used)).collect()
+        rows.iter()
+            .map(|row| {
+                read(
+                    &mut Line {
+                        file,
+                        row,
+                        faults: &mut *faults,
+                    },
+                    &mut used,
+                )
+            })
+            .collect()
     }
 }
 
 /// Reads and checks everything but the lint.
 pub(super) fn read(files: &[(&str, &str)]) -> (Vocabulary, Vec<VocabularyFault>) {
     let mut loading = Loading::new(files);
-    let version = loading.each("version.csv", &["version"], |line, _| line.short_number("version"));
+    let version = loading.each("version.csv", &["version"], |line, _| {
+        line.short_number("version")
+    });
     let lists = lists(&mut loading);
     let families = lists.get("family").map(list_words).unwrap_or_default();
     let types = types(&mut loading, &families);
@@ -119,17 +142,27 @@ pub(super) fn lint_files(files: &[(&str, &str)]) -> Vec<VocabularyFault> {
     let rules = lint::Rules::builtin();
     let mut faults = Vec::new();
     for (file, columns) in LINTED {
-        let Some((_, content)) = files.iter().find(|(name, _)| name == file) else { continue };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content.as_bytes());
+        let Some((_, content)) = files.iter().find(|(name, _)| name == file) else {
+            continue;
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(content.as_bytes());
         let names = reader.headers().cloned().unwrap_or_default();
         for record in reader.records().filter_map(Result::ok) {
             let line = record.position().map_or(0, csv::Position::line);
             for column in *columns {
                 let at = names.iter().position(|name| name == *column);
-                let Some(cell) = at.and_then(|at| record.get(at)) else { continue };
+                let Some(cell) = at.and_then(|at| record.get(at)) else {
+                    continue;
+                };
                 if let Some(refusal) = rules.refusal(cell) {
                     let fault = Fault::Refused { column, refusal };
-                    faults.push(VocabularyFault { file: (*file).to_owned(), line, fault });
+                    faults.push(VocabularyFault {
+                        file: (*file).to_owned(),
+                        line,
+                        fault,
+                    });
                 }
             }
         }
@@ -161,7 +194,11 @@ fn lanes(loading: &mut Loading<'_>) -> BTreeMap<Lane, String> {
         let lane = line.word("id", &LANES)?;
         if u16::from(lane.number()) != number {
             let expected = lane.number().to_string();
-            line.fault(Fault::Unknown { column: "number", value: number.to_string(), expected });
+            line.fault(Fault::Unknown {
+                column: "number",
+                value: number.to_string(),
+                expected,
+            });
         }
         Some((lane, line.label("vi")))
     });
@@ -187,11 +224,24 @@ fn lists(loading: &mut Loading<'_>) -> BTreeMap<String, ValueList> {
         let found = line.words("flags", &flags);
         let has = |flag| found.contains(&flag);
         let (protected, call) = (has(Flag::Protected), has(Flag::Call));
-        (list, ListValue { number, id, vi, protected, call, keep_away: has(Flag::KeepAway) })
+        (
+            list,
+            ListValue {
+                number,
+                id,
+                vi,
+                protected,
+                call,
+                keep_away: has(Flag::KeepAway),
+            },
+        )
     });
     let mut lists: BTreeMap<String, ValueList> = BTreeMap::new();
     for (id, value) in rows {
-        let list = lists.entry(id.clone()).or_insert(ValueList { id, values: Vec::new() });
+        let list = lists.entry(id.clone()).or_insert(ValueList {
+            id,
+            values: Vec::new(),
+        });
         list.values.push(value);
     }
     lists
@@ -212,19 +262,34 @@ fn identity(
 }
 
 fn types(loading: &mut Loading<'_>, families: &[String]) -> Vec<RecordType> {
-    let mut lane_words: Vec<(&str, TypeLane)> =
-        LANES.iter().map(|(word, lane)| (*word, TypeLane::Fixed(*lane))).collect();
+    let mut lane_words: Vec<(&str, TypeLane)> = LANES
+        .iter()
+        .map(|(word, lane)| (*word, TypeLane::Fixed(*lane)))
+        .collect();
     lane_words.push(("by_kind", TypeLane::ByKind));
     let columns = &["number", "id", "vi", "lane", "family", "report"];
     loading.each("types.csv", columns, |line, used| {
         let (number, id, vi) = identity(line, used, "type", "");
-        let lane = line.word("lane", &lane_words).unwrap_or(TypeLane::Fixed(Lane::Open));
+        let lane = line
+            .word("lane", &lane_words)
+            .unwrap_or(TypeLane::Fixed(Lane::Open));
         let family = line.optional("family");
         if let Some(value) = family.clone().filter(|family| !families.contains(family)) {
             let expected = families.join(", ");
-            line.fault(Fault::Unknown { column: "family", value, expected });
+            line.fault(Fault::Unknown {
+                column: "family",
+                value,
+                expected,
+            });
         }
-        RecordType { number, id, vi, lane, family, report: line.optional("report") }
+        RecordType {
+            number,
+            id,
+            vi,
+            lane,
+            family,
+            report: line.optional("report"),
+        }
     })
 }
 
@@ -232,7 +297,11 @@ fn header(loading: &mut Loading<'_>) -> Vec<HeaderItem> {
     loading.each("header.csv", &["id", "vi", "why"], |line, used| {
         let id = line.id("id");
         used.id(line, "header item", "", &id);
-        HeaderItem { id, vi: line.label("vi"), why: line.label("why") }
+        HeaderItem {
+            id,
+            vi: line.label("vi"),
+            why: line.label("why"),
+        }
     })
 }
 
@@ -252,7 +321,11 @@ fn views(
         let field = fields.iter().find(is_interval).map(|field| field.number);
         if field.is_none() {
             let expected = "the id of an interval field".to_owned();
-            line.fault(Fault::Unknown { column: "field", value: cell.clone(), expected });
+            line.fault(Fault::Unknown {
+                column: "field",
+                value: cell.clone(),
+                expected,
+            });
         }
         let record_type = field_load::owner(line, types);
         let end = line.word("end", &ends)?;
@@ -260,7 +333,14 @@ fn views(
         used.id(line, "view", "", &id);
         let vi = line.label("vi");
         let required = line.word("required", &required)?;
-        Some(View { field: field?, record_type, end, id, vi, required })
+        Some(View {
+            field: field?,
+            record_type,
+            end,
+            id,
+            vi,
+            required,
+        })
     });
     rows.into_iter().flatten().collect()
 }
@@ -272,7 +352,9 @@ fn roles(loading: &mut Loading<'_>) -> BTreeMap<u16, Role> {
         ("commune", RoleScope::Commune),
         ("province", RoleScope::Province),
     ];
-    let columns = &["number", "id", "vi", "scope", "write", "read", "review", "counts", "acts"];
+    let columns = &[
+        "number", "id", "vi", "scope", "write", "read", "review", "counts", "acts",
+    ];
     let rows = loading.each("roles.csv", columns, |line, used| {
         let (number, id, vi) = identity(line, used, "role", "");
         let scope = line.word("scope", &scopes).unwrap_or(RoleScope::None);
@@ -280,7 +362,20 @@ fn roles(loading: &mut Loading<'_>) -> BTreeMap<u16, Role> {
         let (write, read, review) = (lanes("write"), lanes("read"), lanes("review"));
         let counts = lanes("counts");
         let acts = line.words("acts", &ACTS);
-        (number, Role { number, id, vi, scope, write, read, review, counts, acts })
+        (
+            number,
+            Role {
+                number,
+                id,
+                vi,
+                scope,
+                write,
+                read,
+                review,
+                counts,
+                acts,
+            },
+        )
     });
     rows.into_iter().collect()
 }
@@ -293,23 +388,46 @@ fn states(loading: &mut Loading<'_>) -> BTreeMap<u16, State> {
         ("province", StateLevel::Province),
         ("any", StateLevel::Any),
     ];
-    let rows = loading.each("states.csv", &["number", "id", "vi", "level"], |line, used| {
-        let (number, id, vi) = identity(line, used, "state", "");
-        let level = line.word("level", &levels).unwrap_or(StateLevel::Any);
-        (number, State { number, id, vi, level })
-    });
+    let rows = loading.each(
+        "states.csv",
+        &["number", "id", "vi", "level"],
+        |line, used| {
+            let (number, id, vi) = identity(line, used, "state", "");
+            let level = line.word("level", &levels).unwrap_or(StateLevel::Any);
+            (
+                number,
+                State {
+                    number,
+                    id,
+                    vi,
+                    level,
+                },
+            )
+        },
+    );
     rows.into_iter().collect()
 }
 
 fn reasons(loading: &mut Loading<'_>) -> Vec<Reason> {
-    let uses = [("return", ReasonUse::Return), ("withdraw", ReasonUse::Withdraw)];
+    let uses = [
+        ("return", ReasonUse::Return),
+        ("withdraw", ReasonUse::Withdraw),
+    ];
     let answers = [
         ("", None),
         ("edit", Some(Answer::Edit)),
         ("reissue", Some(Answer::Reissue)),
         ("meet", Some(Answer::Meet)),
     ];
-    let columns = &["use", "number", "id", "vi", "open_lane", "closed_lanes", "answer"];
+    let columns = &[
+        "use",
+        "number",
+        "id",
+        "vi",
+        "open_lane",
+        "closed_lanes",
+        "answer",
+    ];
     loading.each("reasons.csv", columns, |line, used| {
         let used_for = line.word("use", &uses).unwrap_or(ReasonUse::Return);
         let group = line.row.cell("use").to_owned();
@@ -317,7 +435,15 @@ fn reasons(loading: &mut Loading<'_>) -> Vec<Reason> {
         let open_lane = line.word("open_lane", &YES_NO).unwrap_or(false);
         let closed_lanes = line.word("closed_lanes", &YES_NO).unwrap_or(false);
         let answer = line.word("answer", &answers).flatten();
-        Reason { used_for, number, id, vi, open_lane, closed_lanes, answer }
+        Reason {
+            used_for,
+            number,
+            id,
+            vi,
+            open_lane,
+            closed_lanes,
+            answer,
+        }
     })
 }
 

@@ -35,10 +35,9 @@ pub use areas::{
 pub use fault::{Fault, VocabularyFault};
 pub use hamlets::{HAMLET_COLUMNS, HamletImport};
 pub use kind::{
-    ACCURACY_METRES_MAX, CHOICES_COUNT_MAX, CODE_CHARS_MAX, COUNT_MAX, FAMILY_ITEMS_COUNT_MAX,
-    LATITUDE_E4_MAX, LONGITUDE_E4_MAX, MEMBER_NUMBER_MAX, MONEY_VND_MAX, OFFSET_MINUTES_MAX,
-    OFFSET_MINUTES_MIN, PHOTOS_COUNT_MAX, RECORD_LINKS_COUNT_MAX, SAVED_ITEM_NUMBER_MAX,
-    TENTHS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX, ValueKind,
+    ACCURACY_METRES_MAX, CODE_CHARS_MAX, COUNT_MAX, LATITUDE_E4_MAX, LONGITUDE_E4_MAX,
+    MEMBER_NUMBER_MAX, MONEY_VND_MAX, OFFSET_MINUTES_MAX, OFFSET_MINUTES_MIN, PHOTOS_COUNT_MAX,
+    SAVED_ITEM_NUMBER_MAX, TENTHS_MAX, TEXT_CHARS_MAX, ValueKind,
 };
 pub use lane::Lane;
 pub use lint::{LintReason, LintRefusal, Rules};
@@ -104,7 +103,11 @@ impl Vocabulary {
     pub fn load(files: &[(&str, &str)]) -> Result<Self, Vec<VocabularyFault>> {
         let (vocabulary, mut faults) = load::read(files);
         faults.extend(load::lint_files(files));
-        if faults.is_empty() { Ok(vocabulary) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(vocabulary)
+        } else {
+            Err(faults)
+        }
     }
 
     /// The version, which changes name.
@@ -149,13 +152,21 @@ impl Vocabulary {
 
     /// The fields that records of this type can have in some lane: the type's own first.
     pub fn fields_of(&self, record_type: u16) -> impl Iterator<Item = &Field> {
-        let own = self.fields.values().filter(move |f| f.record_type == Some(record_type));
-        own.chain(self.fields.values().filter(|field| field.record_type.is_none()))
+        let own = self
+            .fields
+            .values()
+            .filter(move |f| f.record_type == Some(record_type));
+        own.chain(
+            self.fields
+                .values()
+                .filter(|field| field.record_type.is_none()),
+        )
     }
 
     /// The fields that records of this type have in this lane, in any state, by any writer.
     pub fn fields_in(&self, record_type: u16, lane: Lane) -> impl Iterator<Item = &Field> {
-        self.fields_of(record_type).filter(move |field| exists_in(field, record_type, lane))
+        self.fields_of(record_type)
+            .filter(move |field| exists_in(field, record_type, lane))
     }
 
     /// Whether a value at this field may be admitted in a record of this type and lane. Fields
@@ -192,7 +203,11 @@ impl Vocabulary {
             TypeLane::ByKind => {
                 let field = self.field_by_id(record_type, "kind")?;
                 let value = self.list_of(field.number)?.value(kind?)?;
-                Some(if value.protected { Lane::Protected } else { Lane::Open })
+                Some(if value.protected {
+                    Lane::Protected
+                } else {
+                    Lane::Open
+                })
             }
         }
     }
@@ -201,9 +216,10 @@ impl Vocabulary {
     /// kind. False for a record that is in the open lane.
     pub fn readable_in_closed_lane(&self, record_type: u16, kind: Option<u16>, field: u16) -> bool {
         let closed = self.lane_of(record_type, kind).is_some_and(Lane::is_closed);
-        let owned = self.fields.get(&field).filter(|field| {
-            field.record_type.is_none_or(|owner| owner == record_type)
-        });
+        let owned = self
+            .fields
+            .get(&field)
+            .filter(|field| field.record_type.is_none_or(|owner| owner == record_type));
         closed
             && owned.is_some_and(|field| {
                 let part = field.closed_lane;
@@ -236,18 +252,25 @@ impl Vocabulary {
     /// A family without any item is optional as a whole; an item that was begun is asked for.
     fn family_begun(&self, field: &Field, present: &[Present]) -> bool {
         field.family.is_none()
-            || present.iter().filter_map(|value| self.fields.get(&value.field)).any(|other| {
-                other.record_type == field.record_type && other.family == field.family
-            })
+            || present
+                .iter()
+                .filter_map(|value| self.fields.get(&value.field))
+                .any(|other| other.record_type == field.record_type && other.family == field.family)
     }
 
     /// The names under which the ends of an interval are shown in records of this type.
     pub fn views_of(&self, record_type: u16, field: u16) -> Vec<&View> {
         let of = |owner: Option<u16>| {
-            self.views.iter().filter(move |v| v.field == field && v.record_type == owner)
+            self.views
+                .iter()
+                .filter(move |v| v.field == field && v.record_type == owner)
         };
         let own: Vec<&View> = of(Some(record_type)).collect();
-        if own.is_empty() { of(None).collect() } else { own }
+        if own.is_empty() {
+            of(None).collect()
+        } else {
+            own
+        }
     }
 
     /// What stands in the header of a change and is therefore no field.
@@ -272,34 +295,48 @@ impl Vocabulary {
 
     /// Whether a role creates records in a lane.
     pub fn may_write(&self, role: u16, lane: Lane) -> bool {
-        self.roles.get(&role).is_some_and(|role| role.write.contains(&lane))
+        self.roles
+            .get(&role)
+            .is_some_and(|role| role.write.contains(&lane))
     }
 
     /// Whether a role reads the records of a lane within its scope. A writer always sees the
     /// state of what the own phone wrote; that is not reading the lane.
     pub fn may_read(&self, role: u16, lane: Lane) -> bool {
-        self.roles.get(&role).is_some_and(|role| role.read.contains(&lane))
+        self.roles
+            .get(&role)
+            .is_some_and(|role| role.read.contains(&lane))
     }
 
     /// Whether a role reviews, returns and accepts the records of a lane.
     pub fn may_review(&self, role: u16, lane: Lane) -> bool {
-        self.roles.get(&role).is_some_and(|role| role.review.contains(&lane))
+        self.roles
+            .get(&role)
+            .is_some_and(|role| role.review.contains(&lane))
     }
 
     /// Whether a role sees counts of a lane: what it reads it may count too.
     pub fn may_count(&self, role: u16, lane: Lane) -> bool {
         self.may_read(role, lane)
-            || self.roles.get(&role).is_some_and(|role| role.counts.contains(&lane))
+            || self
+                .roles
+                .get(&role)
+                .is_some_and(|role| role.counts.contains(&lane))
     }
 
     /// Whether a role may do an act.
     pub fn may(&self, role: u16, act: Act) -> bool {
-        self.roles.get(&role).is_some_and(|role| role.acts.contains(&act))
+        self.roles
+            .get(&role)
+            .is_some_and(|role| role.acts.contains(&act))
     }
 
     /// Above the commune, rows of closed lanes are rounded to day and commune.
     pub fn sees_rounded(&self, role: u16, lane: Lane) -> bool {
-        let above = self.roles.get(&role).is_none_or(|role| role.scope == RoleScope::Province);
+        let above = self
+            .roles
+            .get(&role)
+            .is_none_or(|role| role.scope == RoleScope::Province);
         above && lane.is_closed()
     }
 
@@ -326,12 +363,16 @@ impl Vocabulary {
 
     /// The reason with this number, in any lane.
     pub fn reason(&self, used_for: ReasonUse, number: u16) -> Option<&Reason> {
-        self.reasons.iter().find(|r| r.used_for == used_for && r.number == number)
+        self.reasons
+            .iter()
+            .find(|r| r.used_for == used_for && r.number == number)
     }
 
     /// The reason with this id, in any lane.
     pub fn reason_by_id(&self, used_for: ReasonUse, id: &str) -> Option<&Reason> {
-        self.reasons.iter().find(|r| r.used_for == used_for && r.id == id)
+        self.reasons
+            .iter()
+            .find(|r| r.used_for == used_for && r.id == id)
     }
 
     /// The entries that look like tip categories but open no form.
@@ -357,9 +398,9 @@ fn asks(field: &Field, record_type: u16, present: &[Present]) -> bool {
         (Required::Conditional, Some(Condition::Without(other))) => {
             !present.iter().any(|value| value.field == *other)
         }
-        (Required::Conditional, Some(Condition::Chosen { field, value })) => {
-            present.iter().any(|p| p.field == *field && p.choice == Some(*value))
-        }
+        (Required::Conditional, Some(Condition::Chosen { field, value })) => present
+            .iter()
+            .any(|p| p.field == *field && p.choice == Some(*value)),
         (Required::Optional | Required::Automatic | Required::Conditional, _) => false,
     }
 }

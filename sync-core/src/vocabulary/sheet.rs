@@ -30,7 +30,11 @@ pub(super) fn read_rows(
     faults: &mut Vec<VocabularyFault>,
 ) -> Vec<Row> {
     let mut fault = |line, fault| {
-        faults.push(VocabularyFault { file: file.to_owned(), line, fault });
+        faults.push(VocabularyFault {
+            file: file.to_owned(),
+            line,
+            fault,
+        });
     };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -44,7 +48,13 @@ pub(super) fn read_rows(
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
                 let detail = error.to_string();
-                fault(line, Fault::Unreadable { columns_count: columns.len(), detail });
+                fault(
+                    line,
+                    Fault::Unreadable {
+                        columns_count: columns.len(),
+                        detail,
+                    },
+                );
                 continue;
             }
         };
@@ -52,21 +62,41 @@ pub(super) fn read_rows(
         if !header_seen {
             header_seen = true;
             if record.iter().ne(columns.iter().copied()) {
-                fault(line, Fault::WrongHeader { expected: columns.join(",") });
+                fault(
+                    line,
+                    Fault::WrongHeader {
+                        expected: columns.join(","),
+                    },
+                );
                 return rows;
             }
             continue;
         }
         if record.len() != columns.len() {
             let detail = format!("it has {}", record.len());
-            fault(line, Fault::Unreadable { columns_count: columns.len(), detail });
+            fault(
+                line,
+                Fault::Unreadable {
+                    columns_count: columns.len(),
+                    detail,
+                },
+            );
             continue;
         }
-        let cells = columns.iter().copied().zip(record.iter().map(str::to_owned)).collect();
+        let cells = columns
+            .iter()
+            .copied()
+            .zip(record.iter().map(str::to_owned))
+            .collect();
         rows.push(Row { line, cells });
     }
     if !header_seen {
-        fault(1, Fault::WrongHeader { expected: columns.join(",") });
+        fault(
+            1,
+            Fault::WrongHeader {
+                expected: columns.join(","),
+            },
+        );
     }
     rows
 }
@@ -96,7 +126,12 @@ impl Line<'_> {
             Ok(number) if digits_only && (1..=max).contains(&number) => number,
             Ok(_) | Err(_) => {
                 let value = cell.to_owned();
-                self.fault(Fault::BadNumber { column, value, min: 1, max });
+                self.fault(Fault::BadNumber {
+                    column,
+                    value,
+                    min: 1,
+                    max,
+                });
                 0
             }
         }
@@ -112,10 +147,15 @@ impl Line<'_> {
         let cell = self.row.cell(column).to_owned();
         let part_is_good = |part: &str| {
             !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         if !cell.split('.').all(part_is_good) {
-            self.fault(Fault::BadId { column, value: cell.clone() });
+            self.fault(Fault::BadId {
+                column,
+                value: cell.clone(),
+            });
         }
         cell
     }
@@ -144,11 +184,22 @@ impl Line<'_> {
     /// One word of a closed set; the first of the set stands in for an unknown one.
     pub(super) fn word<T: Copy>(&mut self, column: &'static str, words: &[(&str, T)]) -> Option<T> {
         let cell = self.row.cell(column);
-        let found = words.iter().find(|(word, _)| *word == cell).map(|(_, value)| *value);
+        let found = words
+            .iter()
+            .find(|(word, _)| *word == cell)
+            .map(|(_, value)| *value);
         if found.is_none() {
             let value = cell.to_owned();
-            let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            self.fault(Fault::Unknown { column, value, expected });
+            let expected = words
+                .iter()
+                .map(|(word, _)| *word)
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.fault(Fault::Unknown {
+                column,
+                value,
+                expected,
+            });
         }
         found
     }
@@ -162,8 +213,16 @@ impl Line<'_> {
                 values.push(*value);
                 continue;
             }
-            let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            self.fault(Fault::Unknown { column, value: part.to_owned(), expected });
+            let expected = words
+                .iter()
+                .map(|(word, _)| *word)
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.fault(Fault::Unknown {
+                column,
+                value: part.to_owned(),
+                expected,
+            });
         }
         values
     }
@@ -183,7 +242,11 @@ impl Used {
             return;
         }
         match self.numbers.get(&(group.to_owned(), n)) {
-            Some(&also_line) => line.fault(Fault::NumberTwice { what, number: n, also_line }),
+            Some(&also_line) => line.fault(Fault::NumberTwice {
+                what,
+                number: n,
+                also_line,
+            }),
             None => drop(self.numbers.insert((group.to_owned(), n), line.row.line)),
         }
     }
@@ -191,8 +254,15 @@ impl Used {
     /// Takes an id within a group of the table.
     pub(super) fn id(&mut self, line: &mut Line<'_>, what: &'static str, group: &str, id: &str) {
         match self.ids.get(&(group.to_owned(), id.to_owned())) {
-            Some(&also_line) => line.fault(Fault::IdTwice { what, id: id.to_owned(), also_line }),
-            None => drop(self.ids.insert((group.to_owned(), id.to_owned()), line.row.line)),
+            Some(&also_line) => line.fault(Fault::IdTwice {
+                what,
+                id: id.to_owned(),
+                also_line,
+            }),
+            None => drop(
+                self.ids
+                    .insert((group.to_owned(), id.to_owned()), line.row.line),
+            ),
         }
     }
 }

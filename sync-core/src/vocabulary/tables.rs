@@ -204,7 +204,10 @@ pub enum RoleScope {
 
 /// An act that a role may do beyond reading, writing and reviewing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each name is the act, and the data files give the same words")]
+#[expect(
+    missing_docs,
+    reason = "each name is the act, and the data files give the same words"
+)]
 pub enum Act {
     ConfirmHandover,
     CorrectOpen,
@@ -324,7 +327,11 @@ pub struct Reason {
 impl Reason {
     /// Whether it may be given for a record of this lane.
     pub fn allowed_in(&self, lane: Lane) -> bool {
-        if lane.is_closed() { self.closed_lanes } else { self.open_lane }
+        if lane.is_closed() {
+            self.closed_lanes
+        } else {
+            self.open_lane
+        }
     }
 }
 
