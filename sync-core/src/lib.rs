@@ -21,6 +21,7 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod merkle;
+pub mod record;
 pub mod tags;
 pub mod text;
 pub mod value;

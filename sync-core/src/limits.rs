@@ -14,3 +14,5 @@ pub const TEXT_BYTES_MAX: usize = 8_000;
 pub const CHOICES_MAX: usize = 32;
 /// Most record links in one value.
 pub const LINKS_MAX: usize = 16;
+/// Most changes that one record may gather.
+pub const RECORD_CHANGES_MAX: usize = 1_024;

@@ -400,6 +400,39 @@ mod tests {
     }
 
     #[test]
+    fn the_lock_is_asked_before_the_file_is_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("phone.store");
+        fs::write(&path, b"damaged, and being put aside by another opener").unwrap();
+        let lock = take_lock(&path).unwrap();
+        assert_eq!(
+            SqliteStore::open(&path, &key(), NOW_S).unwrap_err(),
+            StoreError::InUse
+        );
+        assert!(path.exists());
+        drop(lock);
+        assert!(matches!(open(&path).1, Opened::StartedFresh { .. }));
+    }
+
+    #[test]
+    fn a_damaged_page_is_found_when_the_store_opens() {
+        const PAGE_BYTES: usize = 4096;
+        let (_directory, path, mut store) = with_one_row();
+        for n in 0..40_u8 {
+            store.apply(&[put(2, &[n], &[n; 300])]).unwrap();
+        }
+        drop(store);
+        let mut bytes = fs::read(&path).unwrap();
+        let last_page = bytes.len() - PAGE_BYTES;
+        bytes[last_page..last_page + 8].fill(0xff);
+        fs::write(&path, &bytes).unwrap();
+        let Opened::StartedFresh { aside } = open(&path).1 else {
+            panic!("not noticed")
+        };
+        assert!(fs::read(aside).unwrap() == bytes);
+    }
+
+    #[test]
     fn a_damaged_file_is_put_aside_whole() {
         for damage in [
             b"not a database, but long enough to be asked".repeat(200),

@@ -344,9 +344,12 @@ pub(super) mod tests {
     fn what_was_removed_is_gone_from_the_files_after_compacting() {
         let (_directory, path, mut store) = with_one_row();
         let mut dice = Dice(11);
-        let keys: Vec<[u8; 2]> = (0..400).map(|n: u16| n.to_be_bytes()).collect();
+        // Not ascending, so that pages split and leave copies of rows behind.
+        let keys: Vec<[u8; 2]> = (0..400)
+            .map(|n: u16| (n * 63 % 400).to_be_bytes())
+            .collect();
         for key in &keys {
-            let value = vec![1; 20 + dice.roll(900) as usize];
+            let value = vec![1; 20 + dice.roll(400) as usize];
             store.apply(&[put(1, key, &value)]).unwrap();
         }
         let (removed, kept) = keys.split_at(200);

@@ -31,7 +31,10 @@ pub(super) struct Document {
 /// Keys of a change that are fields of the record, in the order of their operations.
 /// The member who wrote says who speaks, not what is the case: it is no field.
 fn fields(change: &Change) -> impl Iterator<Item = &(FieldKey, Slot)> {
-    change.slots.iter().filter(|(key, _)| key.number != AUTHOR_KEY.number)
+    change
+        .slots
+        .iter()
+        .filter(|(key, _)| key.number != AUTHOR_KEY.number)
 }
 
 fn creates(change: &Change) -> bool {
@@ -69,7 +72,10 @@ impl Document {
     pub(super) fn new() -> Self {
         // a new engine draws a random actor; nothing is ever written under this one or that
         let engine = Automerge::new().with_actor(ActorId::from([0u8; ChainId::LEN].as_slice()));
-        Self { engine, hashes: BTreeMap::new() }
+        Self {
+            engine,
+            hashes: BTreeMap::new(),
+        }
     }
 
     /// Puts one change of ours as one change of the document. The caller has made sure that its
@@ -77,7 +83,12 @@ impl Document {
     pub(super) fn put(&mut self, change: &Change, place: Place) -> Result<(), MergeError> {
         let mut deps = Vec::with_capacity(change.heads.len());
         for head in &change.heads {
-            deps.push(*self.hashes.get(head).ok_or(MergeError::MissingHead(*head))?);
+            deps.push(
+                *self
+                    .hashes
+                    .get(head)
+                    .ok_or(MergeError::MissingHead(*head))?,
+            );
         }
         deps.sort_unstable();
         let made = EngineChange::from(ExpandedChange {
@@ -94,8 +105,9 @@ impl Document {
         });
         let hash = made.hash();
         self.engine.apply_changes([made]).map_err(engine_failed)?;
-        // `Ok` alone does not mean applied: what lacks a dependency is queued without a word
-        if !self.engine.has_change(&hash) {
+        // `Ok` alone does not mean applied: what lacks a dependency is queued without a word;
+        // what was applied just now is a head, since nothing can name it yet
+        if !self.engine.get_heads().contains(&hash) {
             return Err(MergeError::Engine);
         }
         self.hashes.insert(change.at, hash);
@@ -110,8 +122,14 @@ impl Document {
         }
         for (key, slot) in fields(change) {
             let key = key.map_key();
-            let seen = self.engine.get_all_at(ROOT, key.as_str(), deps).map_err(engine_failed)?;
-            let pred = seen.into_iter().filter_map(op_id).map(|(n, actor)| OpId(n, actor));
+            let seen = self
+                .engine
+                .get_all_at(ROOT, key.as_str(), deps)
+                .map_err(engine_failed)?;
+            let pred = seen
+                .into_iter()
+                .filter_map(op_id)
+                .map(|(n, actor)| OpId(n, actor));
             // a part stands as its hash, so that hashes of the document outlive an erasure
             let bytes = match slot {
                 Slot::Plain(value) => value.to_bytes(),
@@ -125,9 +143,13 @@ impl Document {
     /// The puts at a field that no other hides, ascending: the last is the winner.
     pub(super) fn visible(&self, key: FieldKey) -> BTreeSet<OpAt> {
         // reading a map key of the root has no way to fail; if it did, the field would be missing
-        let seen = self.engine.get_all(ROOT, key.map_key().as_str()).unwrap_or_default();
+        let seen = self
+            .engine
+            .get_all(ROOT, key.map_key().as_str())
+            .unwrap_or_default();
         let ops = seen.into_iter().filter_map(op_id);
-        ops.filter_map(|(n, actor)| Some((n, ChainId::from_slice(actor.to_bytes())?))).collect()
+        ops.filter_map(|(n, actor)| Some((n, ChainId::from_slice(actor.to_bytes())?)))
+            .collect()
     }
 
     pub(super) fn save(&self) -> Vec<u8> {
@@ -142,7 +164,21 @@ fn op_id((_, id): (EngineValue<'_>, ObjId)) -> Option<(u64, ActorId)> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
 fn engine_failed(_: AutomergeError) -> MergeError {
     MergeError::Engine
+}
+
+#[cfg(test)]
+impl Document {
+    pub(super) fn engine_heads(&self) -> Vec<ChangeHash> {
+        let mut heads = self.engine.get_heads();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Whom the engine itself takes for the winner.
+    pub(super) fn winner(&self, key: FieldKey) -> Option<ChainId> {
+        let found = self.engine.get(ROOT, key.map_key().as_str()).unwrap()?;
+        ChainId::from_slice(op_id(found)?.1.to_bytes())
+    }
 }
