@@ -180,3 +180,58 @@ fn read_length(packed: &[u8]) -> Result<(usize, &[u8]), CodecError> {
     }
     Err(CodecError::NotCanonical)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "Tối 20h ba người đi vòng bờ kinh, nhắc hai nhà tắt loa, không có gì lạ.";
+
+    #[test]
+    fn what_is_packed_comes_back_and_a_cut_is_an_error() {
+        let model = Model::primed();
+        let noise: Vec<u8> = (0..600u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        for plain in [&b""[..], b"a", SAMPLE.as_bytes(), &noise] {
+            let packed = model.pack(plain);
+            assert_eq!(model.unpack(&packed, 4_096).unwrap(), plain);
+            for cut in 0..packed.len() {
+                // A cut may leave fewer bits than the coder needs, never the same text.
+                assert_ne!(
+                    model.unpack(&packed[..cut], 4_096).ok().as_deref(),
+                    Some(plain)
+                );
+            }
+            if !plain.is_empty() {
+                assert!(
+                    model.unpack(&packed, plain.len() - 1).is_err(),
+                    "over the caller's limit"
+                );
+            }
+        }
+        assert!(
+            model.pack(SAMPLE.as_bytes()).len() * 2 < SAMPLE.len(),
+            "the dictionary helps"
+        );
+    }
+
+    #[test]
+    fn garbage_never_panics() {
+        let model = Model::primed();
+        let mut state = 1u64;
+        for _ in 0..200 {
+            let bytes: Vec<u8> = (0..40)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (state >> 56) as u8
+                })
+                .collect();
+            if let Ok(plain) = model.unpack(&bytes, 2_048) {
+                assert!(plain.len() <= 2_048);
+            }
+        }
+    }
+}
