@@ -1,12 +1,15 @@
 //! What the coder expects of the next bit.
 //!
-//! Many small experts each look at the bits that followed their own context before: the last one,
-//! two or three bytes, the last few letters, the syllable so far, the last two or three syllables
-//! (a Vietnamese word is most often two of them), the column of a row. A letter counts as
-//! one unit whatever its length in UTF-8, so that three letters of Khmer reach as far as three
-//! letters without accents. A match finder adds what followed the longest repetition. Mixers weigh
-//! all of that by how well each did lately, and a last stage corrects what they get wrong as a
-//! habit.
+//! Several small experts each look at the bits that followed their own context before: the last
+//! byte or two, the last three letters, the syllable so far, the same with the syllable before it
+//! (a Vietnamese word is most often two of them), the kinds of the last bytes, which is what rows
+//! of numbers repeat. A letter counts as one unit whatever its length in UTF-8, so that three
+//! letters of Khmer reach as far as three letters without accents. A match finder adds what
+//! followed the longest repetition. Mixers weigh all of that by how well each did lately, and a
+//! last stage corrects what they get wrong as a habit.
+//!
+//! Which experts there are was found by taking each one out: an expert that saved nothing on notes
+//! it had not read is not here.
 
 #![expect(
     clippy::indexing_slicing,
@@ -21,12 +24,12 @@
 use super::tables::{STRETCH_MAX, squash, stretch};
 
 /// Experts that look into the table of slots.
-const EXPERTS: usize = 11;
+const EXPERTS: usize = 8;
 /// Each expert says two things: what such a history led to elsewhere, and what it saw itself.
 const OPINIONS: usize = 2;
-/// The experts, the match finder, one constant; filled up to a multiple of 8.
-const INPUTS: usize = 24;
-/// 2 MiB in all. The dictionary fills half of it.
+/// The experts, the match finder, one constant; filled up to a multiple of 4.
+const INPUTS: usize = 20;
+/// 2 MiB in all. The dictionary fills two fifths of it.
 const SLOTS_BITS: u32 = 19;
 const HISTORY_STATES: usize = 1024;
 const POSITIONS_BITS: u32 = 14;
@@ -34,7 +37,7 @@ const POSITIONS_BITS: u32 = 14;
 const MATCH_BYTES_MIN: u32 = 5;
 const MATCH_LENGTHS: usize = 32;
 /// How many sets of weights are asked for each bit.
-const MIXERS: usize = 4;
+const MIXERS: usize = 3;
 const SETS: usize = 256;
 const REFINER_STEPS: usize = 33;
 const REFINER_CONTEXTS_BITS: u32 = 12;
@@ -135,7 +138,8 @@ pub(super) struct Predictor {
     maps: Vec<Counter>,
     weights: Vec<[i32; INPUTS]>,
     final_weights: Vec<[i32; MIXERS]>,
-    refiners: Vec<u16>,
+    /// Rows of probabilities: 256 by the bits so far, the others by the byte before as well.
+    refiners: Vec<[u16; REFINER_STEPS]>,
 
     /// All bytes so far, the dictionary included.
     past: Vec<u8>,
@@ -161,7 +165,7 @@ pub(super) struct Predictor {
     /// The mixers' error over the byte under way, and a running mean of it over the last bytes.
     missed: u32,
     surprise: u32,
-    refine_at: [usize; 2],
+    refine_at: [(usize, usize); 2],
 }
 
 /// The contexts of the text, kept up byte by byte.
@@ -169,18 +173,12 @@ pub(super) struct Predictor {
 struct TextState {
     /// The last eight bytes, the newest lowest.
     last_bytes: u64,
-    /// Hashes of the last eight letters, the newest first; the first may be under way.
-    letters: [u32; 8],
+    /// Hashes of the last three letters, the newest first; that one may be under way.
+    letters: [u32; 3],
     /// How many bytes the newest letter still waits for.
     letter_bytes_missing: u32,
     syllable: u32,
     syllable_before: u32,
-    /// The consonants without marks of the syllable, and of the ones before: what a note without accents
-    /// shares with others.
-    frame: u32,
-    frames_before: [u32; 2],
-    /// Bytes since the last byte that is no text.
-    column: u32,
 }
 
 fn hash(a: u32, b: u32) -> u32 {
@@ -204,49 +202,34 @@ impl TextState {
                 _ => 0,
             };
         }
-        self.column = if byte < 0x20 {
-            0
-        } else {
-            (self.column + 1).min(255)
-        };
         if byte.is_ascii_alphabetic() || byte >= 0x80 {
-            let byte = byte.to_ascii_lowercase();
-            self.syllable = hash(self.syllable, u32::from(byte));
-            if byte < 0x80 && !matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
-                self.frame = hash(self.frame, u32::from(byte));
-            }
+            self.syllable = hash(self.syllable, u32::from(byte.to_ascii_lowercase()));
         } else if byte.is_ascii_digit() {
             // Numbers differ from note to note, what stands around them does not.
             self.syllable = 1;
         } else if self.syllable != 0 {
             self.syllable_before = self.syllable;
             self.syllable = 0;
-            self.frames_before = [self.frame, self.frames_before[0]];
-            self.frame = 0;
         }
     }
 
     fn hashes(&self) -> [u32; EXPERTS] {
         let last = |count: u32| (self.last_bytes & ((1_u64 << (8 * count)) - 1)) as u32;
-        let letters = |count: usize| {
-            self.letters[..count]
-                .iter()
-                .fold(count as u32, |sum, &letter| hash(sum, letter))
-        };
+        let letters = self
+            .letters
+            .iter()
+            .fold(0, |sum, &letter| hash(sum, letter));
         let before = self.syllable_before;
         let class = |shift: u32| byte_class((self.last_bytes >> shift) as u8);
         [
             0,
             last(1),
             last(2),
-            last(3),
-            letters(4),
-            letters(6),
+            letters,
             hash(self.syllable, last(1)),
             hash(self.syllable, before),
             hash(class(0) << 8 | class(8) << 4 | class(16), last(2) >> 8),
             hash(last(3) >> 8, class(0)),
-            hash(self.frame, self.frames_before[0]),
         ]
     }
 }
@@ -267,16 +250,14 @@ fn byte_class(byte: u8) -> u32 {
 impl Predictor {
     /// One that has seen nothing.
     pub(super) fn new() -> Self {
-        let mut refiners = Vec::with_capacity(REFINER_STEPS << REFINER_CONTEXTS_BITS);
-        for _ in 0..(2 << REFINER_CONTEXTS_BITS) {
-            refiners.extend((0..REFINER_STEPS as i32).map(|step| squash((step - 16) * 128)));
-        }
+        let row: [u16; REFINER_STEPS] =
+            std::array::from_fn(|step| squash((step as i32 - 16) * 128));
         let mut new = Self {
             slots: vec![Slot::fresh(0); 1 << SLOTS_BITS],
             maps: vec![Counter::even(); EXPERTS * HISTORY_STATES],
-            weights: vec![[10_000; INPUTS]; MIXERS * SETS],
-            final_weights: vec![[16_384; MIXERS]; SETS],
-            refiners,
+            weights: vec![[8_000; INPUTS]; MIXERS * SETS],
+            final_weights: vec![[21_845; MIXERS]; SETS],
+            refiners: vec![row; 256 + (1 << REFINER_CONTEXTS_BITS)],
             past: Vec::new(),
             positions: vec![0; 1 << POSITIONS_BITS],
             match_maps: vec![Counter::even(); MATCH_LENGTHS * 2],
@@ -295,7 +276,7 @@ impl Predictor {
             final_point: 0,
             missed: 0,
             surprise: 0,
-            refine_at: [0; 2],
+            refine_at: [(0, 0); 2],
         };
         new.start_byte();
         new
@@ -315,9 +296,9 @@ impl Predictor {
     /// is followed by one of [`Predictor::learn`].
     pub(super) fn predict(&mut self) -> u16 {
         let known = self.ask_experts();
-        let expected = self.ask_match();
+        self.ask_match();
         self.inputs[EXPERTS * OPINIONS + 1] = 256;
-        self.choose_sets(known, expected);
+        self.choose_sets(known);
         self.mix();
         self.refine()
     }
@@ -403,11 +384,10 @@ impl Predictor {
         self.match_bytes.min(MATCH_LENGTHS - 1) * 2 + usize::from(expected)
     }
 
-    fn ask_match(&mut self) -> Option<bool> {
+    fn ask_match(&mut self) {
         let expected = self.expected_bit();
         self.inputs[EXPERTS * OPINIONS] =
             expected.map_or(0, |bit| stretch(self.match_maps[self.match_map(bit)].one()));
-        expected
     }
 
     fn learn_match(&mut self, bit: bool) {
@@ -443,20 +423,16 @@ impl Predictor {
         self.positions[place as usize] = self.past.len() as u32;
     }
 
-    fn choose_sets(&mut self, known: usize, expected: Option<bool>) {
-        let length = if expected.is_some() {
-            self.match_bytes.min(15)
-        } else {
-            0
-        };
-        let class = |shift: u32| byte_class((self.text.last_bytes >> shift) as u8) as usize;
+    fn choose_sets(&mut self, known: usize) {
+        let class = byte_class(self.text.last_bytes as u8) as usize;
+        // Some 40,000 a step tell notes, rows of numbers and random bytes apart.
+        let surprise = (self.surprise as usize / 40_000).min(7);
         self.sets = [
-            length,
             self.partial as usize,
-            class(0) * 8 + self.bits_count as usize,
-            known * 8 + (self.surprise as usize / 40_000).min(7),
+            class * 8 + self.bits_count as usize,
+            known,
         ];
-        self.final_set = self.partial as usize;
+        self.final_set = surprise;
     }
 
     fn mix(&mut self) {
@@ -493,24 +469,24 @@ impl Predictor {
         let (step, part) = (place >> 7, place as i32 & 127);
         let newest = self.text.last_bytes as u32 & 255;
         let contexts = [
-            self.partial & 255,
-            hash(newest << 8 | self.partial, 77) >> (32 - REFINER_CONTEXTS_BITS),
+            self.partial as usize & 255,
+            256 + (hash(newest << 8 | self.partial, 77) >> (32 - REFINER_CONTEXTS_BITS)) as usize,
         ];
         let mut sum = 0;
-        for (index, context) in contexts.into_iter().enumerate() {
-            let row = ((index << REFINER_CONTEXTS_BITS) + context as usize) * REFINER_STEPS;
-            let (below, above) = (self.refiners[row + step], self.refiners[row + step + 1]);
-            sum += (i32::from(below) * (128 - part) + i32::from(above) * part) >> 7;
-            self.refine_at[index] = row + step + usize::from(part >= 64);
+        for (at, context) in self.refine_at.iter_mut().zip(contexts) {
+            let row = &self.refiners[context];
+            sum += (i32::from(row[step]) * (128 - part) + i32::from(row[step + 1]) * part) >> 7;
+            *at = (context, step + usize::from(part >= 64));
         }
         (sum >> 1).clamp(24, 65_535 - 24) as u16
     }
 
     fn learn_refiners(&mut self, bit: bool) {
         let target = if bit { 65_535 } else { 0 };
-        for &at in &self.refine_at {
-            let refined = i32::from(self.refiners[at]);
-            self.refiners[at] = (refined + ((target - refined) >> 6)) as u16;
+        for (context, step) in self.refine_at {
+            let refiner = &mut self.refiners[context][step];
+            let refined = i32::from(*refiner);
+            *refiner = (refined + ((target - refined) >> 6)) as u16;
         }
     }
 }
