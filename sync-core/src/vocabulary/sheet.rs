@@ -190,11 +190,7 @@ impl Line<'_> {
             .map(|(_, value)| *value);
         if found.is_none() {
             let value = cell.to_owned();
-            let expected = words
-                .iter()
-                .map(|(word, _)| *word)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let expected = listed(words);
             self.fault(Fault::Unknown {
                 column,
                 value,
@@ -213,11 +209,7 @@ impl Line<'_> {
                 values.push(*value);
                 continue;
             }
-            let expected = words
-                .iter()
-                .map(|(word, _)| *word)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let expected = listed(words);
             self.fault(Fault::Unknown {
                 column,
                 value: part.to_owned(),
@@ -265,4 +257,13 @@ impl Used {
             ),
         }
     }
+}
+
+/// The words of a closed set, for the message of a fault.
+fn listed<T>(words: &[(&str, T)]) -> String {
+    words
+        .iter()
+        .map(|(word, _)| *word)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
