@@ -163,7 +163,8 @@ impl Parts {
         );
     }
 
-    fn write(&self, w: &mut Writer) {
+    /// Seed or salts, then the values by key.
+    pub fn write(&self, w: &mut Writer) {
         match &self.secret {
             Secret::Seed(seed) => {
                 w.u8(0).raw(seed);
@@ -182,7 +183,8 @@ impl Parts {
         }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    /// Reads what [`Self::write`] wrote; keys must ascend.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let secret = match r.u8()? {
             0 => Secret::Seed(r.array()?),
             1 => Secret::Salts(read_map(r, |r| r.array())?),
@@ -306,7 +308,8 @@ impl Change {
         sha256(&self.preimage(realm))
     }
 
-    fn write(&self, w: &mut Writer) {
+    /// What stands under the hash after the preamble.
+    pub(crate) fn write(&self, w: &mut Writer) {
         self.at.write(w);
         w.raw(self.previous.as_bytes()).raw(self.record.as_bytes());
         match self.act {

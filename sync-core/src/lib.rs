@@ -12,19 +12,25 @@
     clippy::iter_over_hash_type
 )]
 
+pub mod act;
 pub mod bytes;
 pub mod chain;
 pub mod change;
 pub mod codec;
+pub mod exchange;
+pub mod hub;
 pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod merkle;
+pub mod policy;
 pub mod record;
+pub mod replica;
 pub mod tags;
 pub mod text;
 pub mod value;
+pub mod view;
 pub mod vocabulary;
 
 #[cfg(test)]

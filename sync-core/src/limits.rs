@@ -16,3 +16,39 @@ pub const CHOICES_MAX: usize = 32;
 pub const LINKS_MAX: usize = 16;
 /// Most changes that one record may gather.
 pub const RECORD_CHANGES_MAX: usize = 1_024;
+/// Longest public name of a group or an account, in bytes.
+pub const NAME_BYTES_MAX: usize = 400;
+/// Most members that the enrolment of one device names.
+pub const GRANT_MEMBERS_MAX: usize = 64;
+/// Most erasable parts of one act.
+pub const ACT_PARTS_MAX: usize = 8;
+/// Largest act with its parts, in bytes.
+pub const ACT_BYTES_MAX: usize = 32 * 1024;
+/// Most runs in one request.
+pub const REQUEST_RUNS_MAX: usize = 64;
+/// Most changes in one request.
+pub const REQUEST_CHANGES_MAX: usize = 512;
+/// Most groups in one request.
+pub const REQUEST_GROUPS_MAX: usize = 16;
+/// Largest request body, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Largest unpacked part of a body, in bytes: no body unpacks to more.
+pub const PLAIN_BYTES_MAX: usize = 1024 * 1024;
+/// Most entries in one answer.
+pub const ANSWER_ENTRIES_MAX: usize = 512;
+/// Largest answer body, in bytes.
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of entries that one answer aims at when the phone names no budget of its own.
+pub const ANSWER_BUDGET_BYTES: usize = 64 * 1024;
+/// Most bytes that a device may leave waiting before it is confirmed.
+pub const PENDING_BYTES_MAX: usize = 1024 * 1024;
+/// Most acts that a phone offers again in one request.
+pub const OFFERED_ACTS_MAX: usize = 64;
+/// Days for which a read nonce is good.
+pub const NONCE_DAYS: i64 = 30;
+/// Most chains of others that the heads in one request name.
+pub const REQUEST_CHAINS_MAX: usize = 512;
+/// Most feeds that one phone follows: the log's, and five of each group.
+pub const REQUEST_FEEDS_MAX: usize = 1 + 5 * REQUEST_GROUPS_MAX;
+/// Longest detail of a problem, in bytes.
+pub const PROBLEM_DETAIL_BYTES_MAX: usize = 400;

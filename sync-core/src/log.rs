@@ -100,6 +100,8 @@ pub enum AsideReason {
     TooManyChanges = 9,
     /// The field belongs to the commune.
     NotYours = 10,
+    /// The device was never enrolled in this group.
+    NotEnrolled = 12,
     /// Held: the right was there at the head that the change names, and no longer at arrival.
     RightLost = 64,
     /// Held: the device was revoked before this arrived.
@@ -108,7 +110,7 @@ pub enum AsideReason {
 
 impl AsideReason {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownRecord,
         Self::UnknownHead,
         Self::FollowsAside,
@@ -119,6 +121,7 @@ impl AsideReason {
         Self::Member,
         Self::TooManyChanges,
         Self::NotYours,
+        Self::NotEnrolled,
         Self::RightLost,
         Self::Revoked,
     ];

@@ -1,0 +1,197 @@
+//! The exchange (D5): one request, one answer, everything both ways.
+//!
+//! A body has two streams. `raw` holds what cannot be packed (keys, signatures, hashes, seeds);
+//! `rows` holds the rest and is packed as a whole. All that the other side can compute is left
+//! out: record names, hashes of the changes before, part hashes, leaves.
+//!
+//! ```text
+//! version u8 | codec u8 | raw: block | rows: packed to the end
+//! ```
+
+mod answer;
+mod request;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+
+pub use answer::{
+    Answer, AnswerFacts, Fate, Ground, Outcome, Problem, ProblemCode, Reply, WireEntry, WireSaid,
+    fates_bytes,
+};
+pub use request::{
+    GroupClaim, Opened, OutRun, Request, RunFacts, TipClaim, Wants, WireRun, prefix_of,
+};
+pub use row::{ChainTable, RowBase};
+
+use crate::bytes::{Malformed, Reader, Writer};
+use crate::codec::{CODEC_CM1, CODEC_STORED, CodecError, Model};
+use crate::ids::{Feed, GroupId, KeyId, Logbook};
+use crate::limits::PLAIN_BYTES_MAX;
+use crate::vocabulary::Lane;
+
+/// Version of requests and answers.
+pub const VERSION: u8 = 1;
+/// Version byte of a problem: a shape that never changes, for every version ever issued.
+pub const PROBLEM_VERSION: u8 = 0;
+/// Seconds since 1970 from which clocks are counted on the wire; any clock can be written.
+pub const CLOCK_BASE_S: i64 = 1_790_000_000;
+
+/// Why bytes are no request or answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// A version that this side does not know.
+    #[error("version {0} of the exchange is not known here")]
+    Version(u8),
+    /// The body is larger than bodies may be.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
+    /// The packed part does not open.
+    #[error("the packed part does not open: {0}")]
+    Packed(#[from] CodecError),
+    /// The layout is broken.
+    #[error("the layout is broken: {0}")]
+    Malformed(#[from] Malformed),
+    /// A critical section of a newer version.
+    #[error("section {0} must be understood and is not known here")]
+    Section(u8),
+}
+
+/// The two streams of a body while it is written.
+#[derive(Debug, Default)]
+pub struct Sink {
+    /// What cannot be packed.
+    pub raw: Writer,
+    /// What is packed.
+    pub rows: Writer,
+}
+
+/// The two streams of a body while it is read.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// What was not packed.
+    pub raw: Reader<'a>,
+    /// What was packed.
+    pub rows: Reader<'a>,
+}
+
+impl Sink {
+    /// The body, with the rows packed where that is shorter.
+    #[must_use]
+    pub fn pack(self, model: &Model) -> Vec<u8> {
+        let rows = self.rows.into_bytes();
+        let mut w = Writer::new();
+        // below this the coder's closing bytes outweigh what it saves
+        let packed = (rows.len() > PACK_FROM_BYTES).then(|| model.pack(&rows));
+        match packed {
+            Some(packed) if packed.len() < rows.len() => {
+                w.u8(VERSION).u8(CODEC_CM1).block(self.raw.as_bytes());
+                w.raw(&packed);
+            }
+            Some(_) | None => {
+                w.u8(VERSION).u8(CODEC_STORED).block(self.raw.as_bytes());
+                w.raw(&rows);
+            }
+        }
+        w.into_bytes()
+    }
+}
+
+/// Rows shorter than this are never worth packing.
+const PACK_FROM_BYTES: usize = 48;
+
+/// Opens a body into its two streams.
+///
+/// # Errors
+/// Unknown version or codec, a body over `bytes_max`, rows that unpack to more than
+/// [`PLAIN_BYTES_MAX`].
+pub fn unpack(
+    model: &Model,
+    body: &[u8],
+    bytes_max: usize,
+) -> Result<(Vec<u8>, Vec<u8>), WireError> {
+    if body.len() > bytes_max {
+        return Err(WireError::TooLarge { limit: bytes_max });
+    }
+    let mut r = Reader::new(body);
+    let version = r.u8()?;
+    if version != VERSION {
+        return Err(WireError::Version(version));
+    }
+    let codec = r.u8()?;
+    let raw = r.block(bytes_max)?.to_vec();
+    let rows = match codec {
+        CODEC_STORED => r.rest().to_vec(),
+        CODEC_CM1 => model.unpack(r.rest(), PLAIN_BYTES_MAX)?,
+        other => return Err(WireError::Malformed(Malformed::UnknownMark(other))),
+    };
+    Ok((raw, rows))
+}
+
+/// Which feeds of one group a phone follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub struct FeedSet(pub u8);
+
+impl FeedSet {
+    /// Group entries, then the lanes in the order of their numbers.
+    const SLOTS: [Option<Lane>; 5] = [
+        None,
+        Some(Lane::Open),
+        Some(Lane::Tip),
+        Some(Lane::Mediation),
+        Some(Lane::Protected),
+    ];
+
+    /// The group's own entries and these lanes.
+    #[must_use]
+    pub fn of(lanes: &[Lane]) -> Self {
+        let mut bits = 1;
+        for lane in lanes {
+            bits |= 1u8 << lane.number().min(7);
+        }
+        Self(bits)
+    }
+
+    /// The feeds, in the order in which both sides count them.
+    pub fn feeds(self, group: GroupId, device: KeyId) -> impl Iterator<Item = Feed> {
+        Self::SLOTS
+            .into_iter()
+            .enumerate()
+            .filter(move |(slot, _)| {
+                self.0
+                    .checked_shr(u32::try_from(*slot).unwrap_or(8))
+                    .unwrap_or(0)
+                    & 1
+                    == 1
+            })
+            .map(move |(_, lane)| match lane {
+                None => Feed::Group(group),
+                Some(lane) => Feed::of_records(Logbook { group, lane }, device),
+            })
+    }
+
+    /// Reads it; bits without a meaning are an error.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let bits = r.u8()?;
+        if bits < 1 << Self::SLOTS.len() {
+            Ok(Self(bits))
+        } else {
+            Err(Malformed::Range)
+        }
+    }
+}
+
+/// The feeds of a phone in the order in which both sides count them: the log's, then group by
+/// group.
+#[must_use]
+pub fn feed_list(device: KeyId, groups: &[(GroupId, FeedSet)]) -> Vec<Feed> {
+    let mut feeds = vec![Feed::Log];
+    for (group, set) in groups {
+        feeds.extend(set.feeds(*group, device));
+    }
+    feeds
+}

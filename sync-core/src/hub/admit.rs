@@ -1,0 +1,257 @@
+//! Admission: what a verified visit brings is appended, set aside or left waiting.
+
+use crate::change::{Act, FullChange};
+use crate::exchange::{Fate, Outcome};
+use crate::hub::append::Tx;
+use crate::hub::facts::{self, Grant, pair_key};
+use crate::hub::ledger::{Ledger, LedgerFault, Table};
+use crate::hub::visit::{Claimed, Standing, Verified};
+use crate::ids::{Feed, Hash32, KeyId, Logbook};
+use crate::log::AsideReason;
+use crate::policy::{AuthorRights, Subject, judge};
+use crate::record::{MergeError, Record};
+use crate::value::{AUTHOR_KEY, Value};
+
+impl<L: Ledger> Tx<'_, '_, L> {
+    /// Lets a verified visit in and says what became of it.
+    pub(super) fn admit(&mut self, visit: &Verified) -> Result<Vec<Fate>, LedgerFault> {
+        let mut fates = Vec::new();
+        let mut brought = false;
+        for run in &visit.runs {
+            let Some(claimed) = visit.claims.get(run.claim) else {
+                continue;
+            };
+            let changes: Vec<_> = run.run.changes().collect();
+            let fate = match visit.standing {
+                Standing::Active => self.admit_run(run.claim, claimed, &changes)?,
+                Standing::Pending => self.let_wait(visit.device, run.claim, claimed, &changes)?,
+                Standing::Refused => Fate {
+                    claim: run.claim,
+                    through: 0,
+                    outcome: Outcome::Refused,
+                    asides: Vec::new(),
+                },
+            };
+            // the statement is kept beside the last change that it let in
+            let last = changes.last().map(|(full, _)| full.change.at);
+            if let Some(at) = last.filter(|at| at.seq == fate.through) {
+                let key = facts::place_key(at);
+                if self.ledger.get(Table::Signed, &key)?.is_none() {
+                    let hash = visit.statement.hash();
+                    self.ledger.put(Table::Signed, &key, hash.as_bytes())?;
+                    brought = true;
+                }
+            }
+            fates.push(fate);
+        }
+        for (claim, through) in &visit.gaps {
+            fates.push(Fate {
+                claim: *claim,
+                through: *through,
+                outcome: Outcome::Gap,
+                asides: Vec::new(),
+            });
+        }
+        if brought {
+            let hash = visit.statement.hash();
+            let bytes = visit.statement.statement().to_bytes();
+            self.ledger.put(Table::Statement, hash.as_bytes(), &bytes)?;
+        }
+        fates.sort_by_key(|fate| fate.claim);
+        Ok(fates)
+    }
+
+    fn admit_run(
+        &mut self,
+        claim: usize,
+        claimed: &Claimed,
+        changes: &[(&FullChange, &Hash32)],
+    ) -> Result<Fate, LedgerFault> {
+        let mut fate = Fate {
+            claim,
+            through: 0,
+            outcome: Outcome::Received,
+            asides: Vec::new(),
+        };
+        let Some(logbook) = claimed.logbook else {
+            // the log has nothing of this chain, and the request does not say what it is
+            fate.outcome = Outcome::Gap;
+            return Ok(fate);
+        };
+        let tip = facts::chain(self.ledger, claimed.chain)?;
+        let mut next = tip.map_or(0, |tip| tip.seq).saturating_add(1);
+        let mut before = tip.map_or(Hash32::default(), |tip| tip.hash);
+        let mut common = 0;
+        for (full, hash) in changes {
+            let at = full.change.at;
+            if at.seq < next {
+                // known already: the same again changes nothing, another is a fork
+                let known = facts::place(self.ledger, at)?;
+                match known {
+                    Some(place) if place.hash == **hash => {
+                        if let Some(reason) = place.aside {
+                            fate.asides.push((at.seq, reason));
+                        }
+                        continue;
+                    }
+                    Some(_) | None => {
+                        fate.outcome = Outcome::Forked;
+                        common = at.seq.saturating_sub(1);
+                        self.quarantine_fork(full)?;
+                        break;
+                    }
+                }
+            }
+            if at.seq > next || full.change.previous != before {
+                fate.outcome = Outcome::Gap;
+                break;
+            }
+            if let Some(reason) = self.place_change(full, **hash, logbook)? {
+                fate.asides.push((at.seq, reason));
+            }
+            next = at.seq.saturating_add(1);
+            before = **hash;
+        }
+        fate.through = if fate.outcome == Outcome::Forked {
+            common
+        } else {
+            next.saturating_sub(1)
+        };
+        Ok(fate)
+    }
+
+    /// Appends one change, or sets it aside and says why.
+    pub(super) fn place_change(
+        &mut self,
+        full: &FullChange,
+        hash: Hash32,
+        logbook: Logbook,
+    ) -> Result<Option<AsideReason>, LedgerFault> {
+        let device = full.change.device;
+        let grant = facts::grant_at(self.ledger, device, logbook.group, self.state.size)?;
+        let feed = match grant {
+            // a device that never was in the group leaves nothing in the group's feeds
+            None => Feed::Private(logbook, device),
+            Some(_) => Feed::of_records(logbook, device),
+        };
+        match self.verdict(full, logbook, grant.as_ref())? {
+            None => {
+                self.append_change(full, hash, logbook)?;
+                Ok(None)
+            }
+            Some(reason) => {
+                self.append_aside(full, hash, feed, reason)?;
+                Ok(Some(reason))
+            }
+        }
+    }
+
+    /// The policy gate with what the log knows.
+    fn verdict(
+        &self,
+        full: &FullChange,
+        logbook: Logbook,
+        grant: Option<&Grant>,
+    ) -> Result<Option<AsideReason>, LedgerFault> {
+        let change = &full.change;
+        let Some(grant) = grant else {
+            return Ok(Some(AsideReason::NotEnrolled));
+        };
+        if *grant == Grant::Revoked {
+            return Ok(Some(AsideReason::Revoked));
+        }
+        let fallen = pair_key(change.at.chain.as_bytes(), change.record.as_bytes());
+        if self.ledger.get(Table::Fallen, &fallen)?.is_some() {
+            return Ok(Some(AsideReason::FollowsAside));
+        }
+        let Some(Value::Number(member)) = full.value(AUTHOR_KEY) else {
+            return Ok(Some(AsideReason::Member));
+        };
+        let Ok(member) = u16::try_from(*member) else {
+            return Ok(Some(AsideReason::Member));
+        };
+        if !grant.names(member) {
+            return Ok(Some(AsideReason::Member));
+        }
+        let size = self.state.size;
+        let then = change.seen.min(size);
+        let rights = AuthorRights {
+            now: facts::role_at(self.ledger, logbook.group, member, size)?,
+            then: facts::role_at(self.ledger, logbook.group, member, then)?,
+        };
+        let vocabulary = &self.hub.vocabulary;
+        if let Act::Create { .. } = change.act {
+            return Ok(judge(vocabulary, logbook.lane, full, rights, None).err());
+        }
+        let (record, device, member) = match self.subject(full, logbook)? {
+            Ok(subject) => subject,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        let subject = Subject {
+            record: &record,
+            creator_device: device,
+            creator_member: member,
+        };
+        if let Err(reason) = judge(vocabulary, logbook.lane, full, rights, Some(&subject)) {
+            return Ok(Some(reason));
+        }
+        let mut merged = record;
+        Ok(match merged.apply(full.clone()) {
+            Ok(_) => None,
+            Err(MergeError::TooManyChanges) => Some(AsideReason::TooManyChanges),
+            Err(
+                MergeError::MissingHead(_)
+                | MergeError::OutOfOrder(_)
+                | MergeError::Forked(_)
+                | MergeError::NotThisRecord
+                | MergeError::NotACreation
+                | MergeError::NotCanonical
+                | MergeError::Engine,
+            ) => Some(AsideReason::UnknownHead),
+        })
+    }
+
+    /// The record that an edit is about, if it and all heads are in this logbook.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a result within a result, used once"
+    )]
+    fn subject(
+        &self,
+        full: &FullChange,
+        logbook: Logbook,
+    ) -> Result<Result<(Record, KeyId, Option<u64>), AsideReason>, LedgerFault> {
+        let id = full.change.record;
+        let known = facts::record_facts(self.ledger, id)?;
+        let Some(known) = known.filter(|known| {
+            let here = Feed::of_records(logbook, full.change.device);
+            Feed::of_records(known.logbook, known.device) == here
+        }) else {
+            return Ok(Err(AsideReason::UnknownRecord));
+        };
+        for head in &full.change.heads {
+            match facts::place(self.ledger, *head)? {
+                Some(place) if place.record != id => return Ok(Err(AsideReason::UnknownHead)),
+                Some(place) if place.aside.is_some() => return Ok(Err(AsideReason::FollowsAside)),
+                Some(_) => {}
+                None => return Ok(Err(AsideReason::UnknownHead)),
+            }
+        }
+        let Some((_, record)) = facts::record(self.ledger, id)? else {
+            return Ok(Err(AsideReason::UnknownRecord));
+        };
+        let creator = record.change(record.creator());
+        let member = creator.and_then(|full| match full.value(AUTHOR_KEY) {
+            Some(Value::Number(member)) => Some(*member),
+            Some(_) | None => None,
+        });
+        Ok(Ok((record, known.device, member)))
+    }
+
+    /// The second change at one place proves that a chain was forked. It is kept for an officer.
+    fn quarantine_fork(&mut self, full: &FullChange) -> Result<(), LedgerFault> {
+        let hash = full.change.hash(&self.hub.realm);
+        let key = [b"fork".as_slice(), hash.as_bytes()].concat();
+        self.ledger.put(Table::Quarantine, &key, &full.to_bytes())
+    }
+}

@@ -1,0 +1,429 @@
+//! A visit on its way in: from bytes to a verified statement with its runs. It reads and changes
+//! nothing, so it runs beside the writer on any snapshot.
+
+use core::cell::RefCell;
+
+use crate::chain::{BrokenRun, Statement, VerifiedRun, VerifiedStatement, chain_id, tip_leaf};
+use crate::change::ChangeRef;
+use crate::codec::Model;
+use crate::exchange::{
+    FeedSet, Ground, Opened, ProblemCode, Request, TipClaim, WireError, WireRun, prefix_of,
+};
+use crate::hub::Hub;
+use crate::hub::arrival;
+use crate::hub::facts::{self, Looking};
+use crate::hub::ledger::{LedgerFault, View};
+use crate::ids::{ChainId, GroupId, Hash32, KeyId, Logbook};
+use crate::keys::PublicKey;
+use crate::log::Head;
+
+/// Why a visit cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// What the phone is told.
+    pub code: ProblemCode,
+    /// For logs.
+    pub detail: String,
+}
+
+impl Stop {
+    pub(super) fn of(code: ProblemCode, detail: impl core::fmt::Display) -> Self {
+        Self {
+            code,
+            detail: detail.to_string(),
+        }
+    }
+}
+
+impl From<LedgerFault> for Stop {
+    fn from(fault: LedgerFault) -> Self {
+        let code = match fault {
+            LedgerFault::Full => ProblemCode::DiskFull,
+            LedgerFault::Damaged(_) | LedgerFault::Failed(_) => ProblemCode::Failed,
+        };
+        Self::of(code, fault)
+    }
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        let code = match error {
+            WireError::Version(_) | WireError::Section(_) => ProblemCode::Upgrade,
+            WireError::TooLarge { .. } => ProblemCode::TooLarge,
+            WireError::Packed(_) | WireError::Malformed(_) => ProblemCode::Malformed,
+        };
+        Self::of(code, error)
+    }
+}
+
+/// What a device is to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Enrolled, in some group, now or once.
+    Active,
+    /// Nobody confirmed it yet.
+    Pending,
+    /// An officer refused it.
+    Refused,
+}
+
+/// A chain as a request names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimed {
+    pub(super) chain: ChainId,
+    /// Known once the chain is, from its first change on.
+    pub(super) logbook: Option<Logbook>,
+    pub(super) seq: u32,
+}
+
+/// A run that the statement covers.
+#[derive(Debug, Clone)]
+pub(super) struct CoveredRun {
+    pub(super) claim: usize,
+    pub(super) run: VerifiedRun,
+}
+
+/// A visit whose statement and runs were verified.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub(super) device: KeyId,
+    pub(super) standing: Standing,
+    pub(super) statement: VerifiedStatement,
+    pub(super) request: Request,
+    pub(super) groups: Vec<(GroupId, FeedSet)>,
+    pub(super) claims: Vec<Claimed>,
+    pub(super) runs: Vec<CoveredRun>,
+    /// Runs that begin after what the log has: claim, and up to where the log has the chain.
+    pub(super) gaps: Vec<(usize, u32)>,
+}
+
+impl Verified {
+    /// Whether it brings anything that must be written.
+    #[must_use]
+    pub fn brings(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// Key of the device, for a rate limit.
+    #[must_use]
+    pub fn device(&self) -> KeyId {
+        self.device
+    }
+
+    pub(super) fn ground(&self, hub: &Hub) -> Ground {
+        Ground {
+            realm: hub.realm,
+            log: hub.log_id(),
+            device: self.device,
+            groups: self.groups.clone(),
+            claims: self
+                .claims
+                .iter()
+                .map(|claimed| (claimed.chain, claimed.seq))
+                .collect(),
+        }
+    }
+}
+
+/// A request that was opened, with what must be written before it can be verified.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    opened: Opened,
+}
+
+impl Arrived {
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.opened.request
+    }
+    /// Whether it carries runs, which the log must have on its disk before it answers.
+    #[must_use]
+    pub fn has_runs(&self) -> bool {
+        self.opened.has_runs()
+    }
+    /// Whether it brings back what a restored server may have lost: acts, or a head.
+    #[must_use]
+    pub fn brings_back(&self) -> bool {
+        !self.opened.request.acts.is_empty() || self.opened.request.head.is_some()
+    }
+}
+
+impl Hub {
+    /// Opens a body.
+    ///
+    /// # Errors
+    /// What the phone is to be told.
+    pub fn open(&self, model: &Model, body: &[u8]) -> Result<Arrived, Stop> {
+        Ok(Arrived {
+            opened: Request::open(model, body)?,
+        })
+    }
+
+    /// Verifies the statement and the runs against what the log knows.
+    ///
+    /// # Errors
+    /// What the phone is to be told.
+    pub fn verify_visit(&self, view: &impl View, arrived: &Arrived) -> Result<Verified, Stop> {
+        let request = &arrived.opened.request;
+        let device = request.device;
+        let (key, standing) = self.standing(view, device)?;
+        self.check_head(view, request)?;
+        let groups = resolve_groups(view, device, request)?;
+        let claims = self.resolve_claims(view, &key, standing, request, &groups)?;
+        let looking = Looking {
+            view,
+            realm: self.realm,
+            pending: (standing != Standing::Active).then_some(device),
+            fault: RefCell::new(None),
+        };
+        let chains = claims.iter().map(|claimed| claimed.chain).collect();
+        let wire = arrived.opened.runs(chains, &looking);
+        let wire = wire.map_err(|error| Stop::from(WireError::Malformed(error)))?;
+        let leaves = self.tip_leaves(&looking, request, &claims, &wire);
+        if let Some(fault) = looking.fault.take() {
+            return Err(fault.into());
+        }
+        let explicit = request.tips.is_some();
+        let again = if explicit {
+            ProblemCode::Signature
+        } else {
+            ProblemCode::ShowTips
+        };
+        let tips = leaves.ok_or_else(|| Stop::of(again, "a tip is not known here"))?;
+        let statement = Statement {
+            device,
+            nonce: request.nonce,
+            cursors: request.wants.hash(&self.realm, device),
+            tips,
+            signature: request.signature,
+        };
+        let statement = statement
+            .verify(&self.realm, &key)
+            .ok_or_else(|| Stop::of(again, "the signature does not fit"))?;
+        let mut verified = Verified {
+            device,
+            standing,
+            statement,
+            request: request.clone(),
+            groups,
+            claims,
+            runs: Vec::new(),
+            gaps: Vec::new(),
+        };
+        for run in wire {
+            self.cover(view, &mut verified, run)?;
+        }
+        Ok(verified)
+    }
+
+    /// Takes a run as verified, or as one with a gap before it.
+    fn cover(&self, view: &impl View, verified: &mut Verified, run: WireRun) -> Result<(), Stop> {
+        let claim = run.claim;
+        let Some(claimed) = verified.claims.get(claim).copied() else {
+            return Ok(());
+        };
+        let first = run.changes.first().map_or(0, |full| full.change.at.seq);
+        match verified
+            .statement
+            .run(&self.realm, run.changes, run.previous)
+        {
+            Ok(run) => verified.runs.push(CoveredRun { claim, run }),
+            Err(broken) => {
+                let tip = if verified.standing == Standing::Active {
+                    facts::chain(view, claimed.chain)?.map_or(0, |tip| tip.seq)
+                } else {
+                    arrival::waiting_tip(view, verified.device, claimed.chain)?
+                };
+                let gap = first > tip.saturating_add(1);
+                if !gap || !matches!(broken, BrokenRun::Unsigned) {
+                    return Err(Stop::of(ProblemCode::Malformed, broken));
+                }
+                verified.gaps.push((claim, tip));
+            }
+        }
+        Ok(())
+    }
+
+    fn standing(&self, view: &impl View, device: KeyId) -> Result<(PublicKey, Standing), Stop> {
+        if let Some(key) = facts::device_key(view, device)? {
+            return Ok((key, Standing::Active));
+        }
+        if let Some(candidate) = arrival::candidate(view, device)? {
+            let standing = if candidate.refused_at.is_some() {
+                Standing::Refused
+            } else {
+                Standing::Pending
+            };
+            return Ok((candidate.key, standing));
+        }
+        Err(Stop::of(
+            ProblemCode::UnknownDevice,
+            "this device is not enrolled here",
+        ))
+    }
+
+    /// A phone that saw a head which this log cannot have signed from what it holds now shows
+    /// that entries were lost.
+    fn check_head(&self, view: &impl View, request: &Request) -> Result<(), Stop> {
+        let (wants, state) = (&request.wants, facts::log_state(view)?);
+        if wants.generation == 0 || wants.generation < state.generation {
+            return Ok(());
+        }
+        let lost = if wants.generation > state.generation || wants.size > state.size {
+            true
+        } else {
+            let root = if wants.size == state.size {
+                state.root
+            } else {
+                facts::frontier_at(view, wants.size)?.root()
+            };
+            root.0.first_chunk::<4>() != Some(&wants.root)
+        };
+        if lost {
+            return Err(Stop::of(
+                ProblemCode::ShowHead,
+                "this log does not have that head",
+            ));
+        }
+        Ok(())
+    }
+
+    fn resolve_claims(
+        &self,
+        view: &impl View,
+        key: &PublicKey,
+        standing: Standing,
+        request: &Request,
+        groups: &[(GroupId, FeedSet)],
+    ) -> Result<Vec<Claimed>, Stop> {
+        let device = request.device;
+        let mut own = facts::chains_of(view, device)?;
+        if standing != Standing::Active {
+            own = arrival::waiting_chains(view, device)?;
+        }
+        let mut claims = Vec::new();
+        for (nth, claim) in request.claims.iter().enumerate() {
+            let claimed = match *claim {
+                TipClaim::New {
+                    installation,
+                    group,
+                    lane,
+                    seq,
+                } => {
+                    let group = groups
+                        .get(usize::from(group))
+                        .ok_or_else(|| Stop::of(ProblemCode::Malformed, "no such group"))?
+                        .0;
+                    let logbook = Logbook { group, lane };
+                    Claimed {
+                        chain: chain_id(&self.realm, key, installation, logbook),
+                        logbook: Some(logbook),
+                        seq,
+                    }
+                }
+                TipClaim::Known { prefix, seq } => {
+                    let full = request.tips.as_ref().and_then(|tips| tips.get(nth));
+                    let chain = match full {
+                        Some((chain, _)) => Some(*chain),
+                        None => own.iter().copied().find(|c| prefix_of(&c.0) == prefix),
+                    };
+                    let chain = chain.ok_or_else(|| {
+                        Stop::of(ProblemCode::ShowTips, "a chain is not known here")
+                    })?;
+                    let known = facts::chain(view, chain)?;
+                    if known.is_some_and(|known| known.writer != device) {
+                        return Err(Stop::of(ProblemCode::Signature, "another's chain"));
+                    }
+                    Claimed {
+                        chain,
+                        logbook: known.and_then(|known| known.logbook),
+                        seq,
+                    }
+                }
+            };
+            claims.push(claimed);
+        }
+        Ok(claims)
+    }
+
+    /// The leaves that the device must have signed; `None` when a tip is not known here.
+    fn tip_leaves(
+        &self,
+        looking: &Looking<'_, impl View>,
+        request: &Request,
+        claims: &[Claimed],
+        runs: &[WireRun],
+    ) -> Option<Vec<Hash32>> {
+        use crate::exchange::RunFacts as _;
+        let hash_of = |nth: usize, claimed: &Claimed| {
+            if let Some(tips) = &request.tips {
+                return tips.get(nth).map(|(_, hash)| *hash);
+            }
+            let run = runs.iter().rev().find(|run| run.claim == nth);
+            let last = run.and_then(|run| run.changes.last());
+            match last.filter(|full| full.change.at.seq == claimed.seq) {
+                Some(full) => Some(full.change.hash(&self.realm)),
+                None => looking.hash_before(ChangeRef {
+                    chain: claimed.chain,
+                    seq: claimed.seq,
+                }),
+            }
+        };
+        claims
+            .iter()
+            .enumerate()
+            .map(|(nth, claimed)| {
+                let tip = ChangeRef {
+                    chain: claimed.chain,
+                    seq: claimed.seq,
+                };
+                let hash = hash_of(nth, claimed)?;
+                Some(tip_leaf(&self.realm, request.device, tip, &hash))
+            })
+            .collect()
+    }
+
+    /// Whether a head that a phone shows was signed by this log and is not in it.
+    pub(super) fn lost_by(&self, view: &impl View, shown: &Head) -> Result<bool, LedgerFault> {
+        let state = facts::log_state(view)?;
+        if shown.generation < state.generation {
+            return Ok(false);
+        }
+        if shown.generation > state.generation || shown.size > state.size {
+            return Ok(true);
+        }
+        Ok(facts::frontier_at(view, shown.size)?.root() != shown.root)
+    }
+}
+
+/// The groups that a request names. A group outside the device's own is looked for in the whole
+/// log: what it writes there is set aside, by name.
+fn resolve_groups(
+    view: &impl View,
+    device: KeyId,
+    request: &Request,
+) -> Result<Vec<(GroupId, FeedSet)>, Stop> {
+    let mut own: Vec<GroupId> = facts::grants(view, device)?
+        .into_iter()
+        .map(|(group, _)| group)
+        .collect();
+    if let Some(candidate) = arrival::candidate(view, device)? {
+        own.push(candidate.group);
+    }
+    let mut groups = Vec::new();
+    for claim in &request.wants.groups {
+        let mut found = own
+            .iter()
+            .copied()
+            .find(|g| prefix_of(&g.0) == claim.prefix);
+        if found.is_none() {
+            let all = facts::groups(view, &claim.prefix)?;
+            found = all.first().map(|(group, _)| *group);
+        }
+        let group =
+            found.ok_or_else(|| Stop::of(ProblemCode::Malformed, "a group is not known here"))?;
+        groups.push((group, claim.feeds));
+    }
+    Ok(groups)
+}
