@@ -77,6 +77,12 @@ impl Statement {
         statement
     }
 
+    /// Hash of what is signed: a receipt names it.
+    #[must_use]
+    pub fn hash(&self, realm: &Realm) -> Hash32 {
+        sha256(&self.preimage(realm))
+    }
+
     fn preimage(&self, realm: &Realm) -> Vec<u8> {
         let mut w = realm.preamble(Tag::Statement, self.device);
         w.raw(self.nonce.as_bytes())
@@ -93,7 +99,7 @@ impl Statement {
     pub fn verify(self, realm: &Realm, key: &PublicKey) -> Option<VerifiedStatement> {
         let holds = key.id() == self.device && key.verifies(&self.preimage(realm), &self.signature);
         holds.then(|| VerifiedStatement {
-            hash: sha256(&self.preimage(realm)),
+            hash: self.hash(realm),
             statement: self,
         })
     }

@@ -136,41 +136,62 @@ pub fn unpack(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub struct FeedSet(pub u8);
 
+/// One feed of a group.
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    Group,
+    Records(Lane),
+    /// What officers say about mediations that this phone wrote: its own words come back to it
+    /// although only mediators read the lane.
+    OwnMediation,
+}
+
 impl FeedSet {
-    /// Group entries, then the lanes in the order of their numbers.
-    const SLOTS: [Option<Lane>; 5] = [
-        None,
-        Some(Lane::Open),
-        Some(Lane::Tip),
-        Some(Lane::Mediation),
-        Some(Lane::Protected),
+    /// The group's own entries, the lanes in the order of their numbers, own mediations.
+    const SLOTS: [Slot; 6] = [
+        Slot::Group,
+        Slot::Records(Lane::Open),
+        Slot::Records(Lane::Tip),
+        Slot::Records(Lane::Mediation),
+        Slot::Records(Lane::Protected),
+        Slot::OwnMediation,
     ];
 
-    /// The group's own entries and these lanes.
+    /// The group's own entries, these lanes to read, and what comes back of lanes to write in.
     #[must_use]
-    pub fn of(lanes: &[Lane]) -> Self {
-        let mut bits = 1;
-        for lane in lanes {
-            bits |= 1u8 << lane.number().min(7);
+    pub fn of(read: &[Lane], write: &[Lane]) -> Self {
+        let mut bits = 0u8;
+        for (slot, bit) in Self::SLOTS.into_iter().zip(Self::bits()) {
+            let follows = match slot {
+                Slot::Group => true,
+                // private lanes come back to the phone that wrote them, and to nobody else
+                Slot::Records(lane @ (Lane::Tip | Lane::Protected)) => write.contains(&lane),
+                Slot::Records(lane) => read.contains(&lane),
+                Slot::OwnMediation => write.contains(&Lane::Mediation),
+            };
+            if follows {
+                bits |= bit;
+            }
         }
         Self(bits)
     }
 
+    fn bits() -> impl Iterator<Item = u8> {
+        (0..Self::SLOTS.len()).map(|slot| 1u8 << slot)
+    }
+
     /// The feeds, in the order in which both sides count them.
     pub fn feeds(self, group: GroupId, device: KeyId) -> impl Iterator<Item = Feed> {
-        Self::SLOTS
-            .into_iter()
-            .enumerate()
-            .filter(move |(slot, _)| {
-                self.0
-                    .checked_shr(u32::try_from(*slot).unwrap_or(8))
-                    .unwrap_or(0)
-                    & 1
-                    == 1
-            })
-            .map(move |(_, lane)| match lane {
-                None => Feed::Group(group),
-                Some(lane) => Feed::of_records(Logbook { group, lane }, device),
+        let slots = Self::SLOTS.into_iter().zip(Self::bits());
+        slots
+            .filter(move |(_, bit)| self.0 & bit != 0)
+            .map(move |(slot, _)| match slot {
+                Slot::Group => Feed::Group(group),
+                Slot::Records(lane) => Feed::of_records(Logbook { group, lane }, device),
+                Slot::OwnMediation => {
+                    let lane = Lane::Mediation;
+                    Feed::Private(Logbook { group, lane }, device)
+                }
             })
     }
 

@@ -48,7 +48,7 @@ pub const OFFERED_ACTS_MAX: usize = 64;
 pub const NONCE_DAYS: i64 = 30;
 /// Most chains of others that the heads in one request name.
 pub const REQUEST_CHAINS_MAX: usize = 512;
-/// Most feeds that one phone follows: the log's, and five of each group.
-pub const REQUEST_FEEDS_MAX: usize = 1 + 5 * REQUEST_GROUPS_MAX;
+/// Most feeds that one phone follows: the log's, and six of each group.
+pub const REQUEST_FEEDS_MAX: usize = 1 + 6 * REQUEST_GROUPS_MAX;
 /// Longest detail of a problem, in bytes.
 pub const PROBLEM_DETAIL_BYTES_MAX: usize = 400;

@@ -100,6 +100,8 @@ pub enum AsideReason {
     TooManyChanges = 9,
     /// The field belongs to the commune.
     NotYours = 10,
+    /// It links to a record of another lane from where that must not be seen.
+    Link = 11,
     /// The device was never enrolled in this group.
     NotEnrolled = 12,
     /// Held: the right was there at the head that the change names, and no longer at arrival.
@@ -110,7 +112,7 @@ pub enum AsideReason {
 
 impl AsideReason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownRecord,
         Self::UnknownHead,
         Self::FollowsAside,
@@ -121,6 +123,7 @@ impl AsideReason {
         Self::Member,
         Self::TooManyChanges,
         Self::NotYours,
+        Self::Link,
         Self::NotEnrolled,
         Self::RightLost,
         Self::Revoked,

@@ -301,16 +301,15 @@ fn may_create(vocabulary: &Vocabulary, lane: Lane, type_number: u16, role: u16) 
 fn may_edit(vocabulary: &Vocabulary, lane: Lane, own: bool, role: u16) -> bool {
     let of_others = match lane {
         Lane::Open => vocabulary.may(role, RoleAct::CorrectOpen),
-        // Mediators of one group work on one case; see the concurrent edits of the domain.
-        Lane::Mediation => true,
+        // Mediators of one group work on one case; who may not read the lane edits the own only.
+        Lane::Mediation => vocabulary.may_read(role, lane),
         Lane::Tip | Lane::Protected => false,
     };
     vocabulary.may_write(role, lane) && (own || of_others)
 }
 
 fn is_full(subject: &Subject<'_>) -> bool {
-    let last = RECORD_CHANGES_MAX.saturating_sub(1);
-    subject.record.changes().nth(last).is_some()
+    subject.record.change_count() >= RECORD_CHANGES_MAX
 }
 
 /// A creation belongs into this lane, and no edit of the kind would move the record.

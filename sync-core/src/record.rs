@@ -251,6 +251,12 @@ impl Record {
         self.order.iter().filter_map(|(_, at)| self.change(*at))
     }
 
+    /// How many changes it has gathered: one at least.
+    #[must_use]
+    pub fn change_count(&self) -> usize {
+        self.changes.len()
+    }
+
     /// All fields, each with its winner and every rival.
     #[must_use]
     pub fn fields(&self) -> BTreeMap<FieldKey, Field> {

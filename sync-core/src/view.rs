@@ -158,7 +158,7 @@ impl RecordView {
             withdrawn: winner(&fields, WITHDRAWN).and_then(reason_of),
             day: day_of(&fields),
             area: winner(&fields, AREA).and_then(area_of),
-            changes: record.changes().count(),
+            changes: record.change_count(),
             fields: teller.fields(fields),
         }
     }

@@ -1,6 +1,6 @@
 //! Admission: what a verified visit brings is appended, set aside or left waiting.
 
-use crate::change::{Act, FullChange};
+use crate::change::{Act, FullChange, Slot};
 use crate::exchange::{Fate, Outcome};
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Grant, pair_key};
@@ -179,8 +179,15 @@ impl<L: Ledger> Tx<'_, '_, L> {
             now: facts::role_at(self.ledger, logbook.group, member, size)?,
             then: facts::role_at(self.ledger, logbook.group, member, then)?,
         };
+        if let Some(reason) = self.reach(full, logbook)? {
+            return Ok(Some(reason));
+        }
         let vocabulary = &self.hub.vocabulary;
         if let Act::Create { .. } = change.act {
+            // once its seed is erased, a creation can claim any name, also one that is here
+            if facts::record_facts(self.ledger, change.record)?.is_some() {
+                return Ok(Some(AsideReason::UnknownRecord));
+            }
             return Ok(judge(vocabulary, logbook.lane, full, rights, None).err());
         }
         let (record, device, member) = match self.subject(full, logbook)? {
@@ -209,6 +216,36 @@ impl<L: Ledger> Tx<'_, '_, L> {
                 | MergeError::Engine,
             ) => Some(AsideReason::UnknownHead),
         })
+    }
+
+    /// Whether areas and links stay where the lane allows: in a closed lane the commune is the
+    /// nearest that is said, and the open lane never names a record of a closed one.
+    fn reach(
+        &self,
+        full: &FullChange,
+        logbook: Logbook,
+    ) -> Result<Option<AsideReason>, LedgerFault> {
+        let closed = logbook.lane.is_closed();
+        for (_, slot) in &full.change.slots {
+            match slot {
+                Slot::Plain(Value::Area(area)) if closed => {
+                    let group = facts::group(self.ledger, logbook.group)?;
+                    if group.is_none_or(|group| group.commune != *area) {
+                        return Ok(Some(AsideReason::ClosedLane));
+                    }
+                }
+                Slot::Plain(Value::Links(links)) if !closed => {
+                    for link in links {
+                        let target = facts::record_facts(self.ledger, *link)?;
+                        if target.is_some_and(|target| target.logbook.lane.is_closed()) {
+                            return Ok(Some(AsideReason::Link));
+                        }
+                    }
+                }
+                Slot::Plain(_) | Slot::Part(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// The record that an edit is about, if it and all heads are in this logbook.

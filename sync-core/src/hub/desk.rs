@@ -425,7 +425,11 @@ impl Hub {
         };
         let word = words.as_deref().map(|words| (TEXT_PART, words));
         let mut tx = Tx::begin(self, ledger, acting.now_s)?;
-        let feed = Feed::of_records(logbook, device);
+        let feed = if logbook.lane.is_closed() {
+            Feed::Private(logbook, device) // remarks in closed lanes reach the writing phone only
+        } else {
+            Feed::of_records(logbook, device)
+        };
         let index = tx.sign(acting, feed, Said::Review(review), word)?;
         tx.finish()?;
         Ok(index)

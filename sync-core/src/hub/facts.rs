@@ -644,25 +644,20 @@ pub fn rights(
         if grant == Grant::Revoked {
             continue;
         }
-        let mut lanes = Vec::new();
+        let (mut read, mut write) = (Vec::new(), Vec::new());
         for member in members(view, group)? {
             let Some(role) = member.role.filter(|_| grant.names(member.number)) else {
                 continue;
             };
-            for lane in Lane::ALL {
-                // what the own phone wrote in a private lane comes back to it, and nothing else
-                let private = matches!(lane, Lane::Tip | Lane::Protected);
-                let may = if private {
-                    vocabulary.may_write(role, lane)
-                } else {
-                    vocabulary.may_read(role, lane)
-                };
-                if may {
-                    lanes.push(lane);
-                }
-            }
+            let lanes = Lane::ALL.into_iter();
+            read.extend(
+                lanes
+                    .clone()
+                    .filter(|lane| vocabulary.may_read(role, *lane)),
+            );
+            write.extend(lanes.filter(|lane| vocabulary.may_write(role, *lane)));
         }
-        rights.push((group, FeedSet::of(&lanes)));
+        rights.push((group, FeedSet::of(&read, &write)));
     }
     Ok(rights)
 }

@@ -1,0 +1,536 @@
+//! Receiving: an answer that the log signed becomes rows of the phone's store.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::act::{Control, FullAct, Said};
+use crate::bytes::Writer;
+use crate::change::ChangeRef;
+use crate::codec::Model;
+use crate::exchange::{
+    Answer, AnswerFacts, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, WireEntry, WireError,
+    WireSaid, fates_bytes,
+};
+use crate::ids::{Feed, GroupId, Hash32, RecordId};
+use crate::log::{Digest, Receipt, answer_hash};
+use crate::replica::load::{at_key, feed_op, groups_op, setting};
+use crate::replica::state::{
+    SETTING_CONFIRMED, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT, TABLE_CHANGE, TABLE_FOREIGN,
+    TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
+};
+use crate::replica::{Held, Outgoing, Replica, Seen, Standing, StoreOp};
+
+/// Why an answer was not taken. Nothing was changed and nothing is lost: what was sent stays
+/// queued.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AnswerError {
+    /// The bytes are no answer: cut off, damaged, or not from this server.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[from] WireError),
+    /// The log did not sign this answer to this request.
+    #[error("the answer is not signed by the log that this phone trusts")]
+    Forged,
+    /// The answer shows an older state of the log than this phone has seen.
+    #[error("the answer is older than what this phone has seen")]
+    Older,
+    /// The log signed an entry that it must not hold, so this server cannot be trusted with more.
+    #[error("entry {0} of the log is not sound")]
+    Unsound(u64),
+    /// The server said what is wrong.
+    #[error("the server could not answer: {0:?}")]
+    Problem(Problem),
+}
+
+/// What to do after an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// What the host writes, in one batch, before it shows anything. Empty when nothing changed.
+    pub ops: Vec<StoreOp>,
+    /// Come again at once: more waits, here or there.
+    pub again: bool,
+    /// Some changes must be said again on a new chain: call `say_again`.
+    pub say_again: bool,
+    /// Records that changed.
+    pub touched: BTreeSet<RecordId>,
+}
+
+impl AnswerFacts for Replica {
+    fn hash_at(&self, at: ChangeRef) -> Option<Hash32> {
+        self.changes
+            .get(&at)
+            .map(|held| held.hash)
+            .or_else(|| self.foreign.get(&at).copied())
+    }
+    fn record_of(&self, at: ChangeRef) -> Option<RecordId> {
+        self.changes.get(&at).map(|held| held.full.change.record)
+    }
+}
+
+impl Replica {
+    /// Takes an answer. The replica is changed at once; see the module's head for what to do when
+    /// the ops cannot be written.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn handle_answer(
+        &mut self,
+        model: &Model,
+        outgoing: &Outgoing,
+        body: &[u8],
+    ) -> Result<Next, AnswerError> {
+        let reply = Reply::read(model, body, &outgoing.ground, self)?;
+        let (answer, leaves) = match reply {
+            Reply::Problem(problem) => return self.handle_problem(problem),
+            Reply::Answer(answer, leaves) => (*answer, leaves),
+        };
+        let (realm, log) = (self.identity.realm, self.identity.log);
+        let fates = fates_bytes(&answer.fates);
+        let receipt = Receipt {
+            head: answer.head,
+            answer: answer_hash(&realm, log.id(), &outgoing.statement, &fates, &leaves),
+            signature: answer.signature,
+        };
+        if !receipt.verifies(&realm, &log) {
+            return Err(AnswerError::Forged);
+        }
+        if self.receipt.as_ref().is_some_and(|known| {
+            let (known, new) = (known.head, answer.head);
+            new.generation < known.generation
+                || (new.generation == known.generation && new.size < known.size)
+        }) {
+            return Err(AnswerError::Older);
+        }
+        self.check_entries(&answer)?;
+        let mut next = Next {
+            ops: Vec::new(),
+            again: answer.more,
+            say_again: false,
+            touched: BTreeSet::new(),
+        };
+        self.version = self.version.saturating_add(1);
+        self.show_tips = false;
+        self.show_head = false;
+        let before = self.receipt.as_ref().map(|known| known.head);
+        if before.is_some_and(|before| before.generation < answer.head.generation) {
+            self.rewind(answer.head.generation_start, &mut next);
+        }
+        if let Some(groups) = answer.groups.clone() {
+            self.follow(groups, &mut next);
+        }
+        if let Some(sums) = &answer.sums {
+            self.compare(outgoing, sums, &mut next);
+        }
+        for fate in &answer.fates {
+            self.take_fate(outgoing, fate, &mut next);
+        }
+        let acknowledges = !answer.fates.is_empty() || !answer.entries.is_empty();
+        for (entry, leaf) in answer.entries.iter().zip(&leaves) {
+            self.take_entry(entry, leaf, &mut next);
+        }
+        self.advance(&answer, &mut next);
+        if acknowledges {
+            let mut w = Writer::new();
+            w.raw(&receipt.to_bytes())
+                .raw(outgoing.statement.as_bytes())
+                .block(&fates)
+                .count(leaves.len());
+            for leaf in &leaves {
+                w.raw(leaf.as_bytes());
+            }
+            let mut key = answer.head.generation.to_be_bytes().to_vec();
+            key.extend_from_slice(&answer.head.size.to_be_bytes());
+            key.extend_from_slice(outgoing.statement.as_bytes());
+            next.ops.push(put(TABLE_RECEIPT, &key, w.into_bytes()));
+        }
+        next.ops.push(setting(SETTING_RECEIPT, &receipt.to_bytes()));
+        self.receipt = Some(receipt);
+        for id in next.touched.clone() {
+            self.merge(id);
+        }
+        next.say_again = self
+            .changes
+            .values()
+            .any(|held| held.standing == Standing::Forked);
+        next.again |= self.has_queued() && !stuck(&answer.fates) || !self.offers.is_empty();
+        Ok(next)
+    }
+
+    fn handle_problem(&mut self, problem: Problem) -> Result<Next, AnswerError> {
+        let asked = match problem.code {
+            Some(ProblemCode::ShowTips) if !self.show_tips => {
+                self.show_tips = true;
+                true
+            }
+            Some(ProblemCode::ShowHead | ProblemCode::UnknownDevice)
+                if !self.show_head && self.receipt.is_some() =>
+            {
+                self.show_head = true;
+                true
+            }
+            Some(_) | None => false,
+        };
+        if !asked {
+            return Err(AnswerError::Problem(problem));
+        }
+        Ok(Next {
+            ops: Vec::new(),
+            again: true,
+            say_again: false,
+            touched: BTreeSet::new(),
+        })
+    }
+
+    /// An honest log holds only what is well made and signed; anything else is told, not taken.
+    fn check_entries(&self, answer: &Answer) -> Result<(), AnswerError> {
+        for entry in &answer.entries {
+            let sound = match &entry.said {
+                WireSaid::Change(full) => full.check().is_ok(),
+                WireSaid::Act(full) => {
+                    full.act.verifies(&self.identity.realm, &self.identity.log)
+                        && full.act.feed == entry.feed
+                }
+                WireSaid::Own(at) => self.changes.contains_key(at),
+                WireSaid::Aside { .. } => true,
+            };
+            if !sound || entry.index >= answer.head.size {
+                return Err(AnswerError::Unsound(entry.index));
+            }
+        }
+        Ok(())
+    }
+
+    /// The server was restored: what came after `start` was lost there and is offered again.
+    fn rewind(&mut self, start: u64, next: &mut Next) {
+        for (index, _) in self.seen.split_off(&start) {
+            next.ops.push(delete(TABLE_SEEN, &index.to_be_bytes()));
+        }
+        for (index, full) in self.acts.split_off(&start) {
+            next.ops.push(delete(TABLE_ACT, &index.to_be_bytes()));
+            let hash = full.act.hash(&self.identity.realm);
+            next.ops
+                .push(put(TABLE_OFFER, hash.as_bytes(), full.to_bytes()));
+            if let Some(review) = full.review() {
+                next.touched.insert(review.record);
+            }
+            self.offers.push(full);
+        }
+        let device = self.device();
+        let mut lost = Vec::new();
+        for (at, held) in &mut self.changes {
+            let gone = held.placed.is_some_and(|(index, _)| index >= start)
+                || (held.placed.is_none() && held.standing == Standing::Received);
+            if !gone {
+                continue;
+            }
+            held.placed = None;
+            if held.full.change.device == device && self.chains.contains_key(&at.chain) {
+                held.standing = Standing::Queued;
+            } else {
+                held.standing = Standing::Waiting; // of another: shown until its author comes
+            }
+            next.ops.push(held.op());
+            next.touched.insert(held.full.change.record);
+            lost.push(*at);
+        }
+        for at in lost {
+            if let Some(chain) = self.chains.get_mut(&at.chain) {
+                chain.known = chain.known.min(at.seq.saturating_sub(1));
+                let op = chain.op(at.chain);
+                next.ops.push(op);
+            }
+        }
+        for feed in self.feeds() {
+            let sum = self.sum_of(&feed);
+            let cursor = self.cursor(&feed).min(start);
+            self.set_feed(feed, cursor, sum, next);
+        }
+    }
+
+    fn sum_of(&self, feed: &Feed) -> Digest {
+        self.seen
+            .values()
+            .filter(|seen| seen.feed == *feed)
+            .fold(Digest::default(), |sum, seen| sum.plus(&seen.leaf))
+    }
+
+    fn set_feed(&mut self, feed: Feed, cursor: u64, sum: Digest, next: &mut Next) {
+        self.cursors.insert(feed, cursor);
+        self.sums.insert(feed, sum);
+        next.ops.push(feed_op(feed, cursor, sum));
+    }
+
+    /// The groups and feeds that this phone has a right to are others than it thought.
+    fn follow(&mut self, groups: Vec<(GroupId, FeedSet)>, next: &mut Next) {
+        let before: BTreeSet<Feed> = self.feeds().into_iter().collect();
+        self.groups = groups;
+        next.ops.push(groups_op(&self.groups));
+        if !self.confirmed && !self.groups.is_empty() {
+            self.confirmed = true;
+            next.ops.push(setting(SETTING_CONFIRMED, &[1]));
+        }
+        let now: BTreeSet<Feed> = self.feeds().into_iter().collect();
+        for feed in before.difference(&now) {
+            self.forget(feed, next);
+        }
+    }
+
+    /// A right was lost: what others wrote in that feed leaves this phone. Its own words stay,
+    /// until they are safe elsewhere.
+    fn forget(&mut self, feed: &Feed, next: &mut Next) {
+        let device = self.device();
+        self.forget_seen(feed, next);
+        self.set_feed(*feed, 0, Digest::default(), next);
+        let gone: Vec<ChangeRef> = self
+            .changes
+            .iter()
+            .filter(|(_, held)| {
+                let change = &held.full.change;
+                change.device != device && Feed::of_records(held.logbook, change.device) == *feed
+            })
+            .map(|(at, _)| *at)
+            .collect();
+        for at in gone {
+            if let Some(held) = self.changes.remove(&at) {
+                let id = held.full.change.record;
+                if let Some(of) = self.of_record.get_mut(&id) {
+                    of.remove(&at);
+                }
+                next.touched.insert(id);
+                // the hash stays, so that the chain can go on when the right comes back
+                self.foreign.insert(at, held.hash);
+                let (key, hash) = (at_key(at), held.hash);
+                next.ops.push(delete(TABLE_CHANGE, &key));
+                next.ops
+                    .push(put(TABLE_FOREIGN, &key, hash.as_bytes().to_vec()));
+            }
+        }
+    }
+
+    fn forget_seen(&mut self, feed: &Feed, next: &mut Next) {
+        let gone: Vec<u64> = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.feed == *feed)
+            .map(|(index, _)| *index)
+            .collect();
+        for index in gone {
+            self.seen.remove(&index);
+            next.ops.push(delete(TABLE_SEEN, &index.to_be_bytes()));
+        }
+    }
+
+    /// The digest differs: the feed that does is pulled again from its beginning.
+    fn compare(&mut self, outgoing: &Outgoing, sums: &[Digest], next: &mut Next) {
+        let named = crate::exchange::feed_list(self.device(), &outgoing.ground.groups);
+        for (feed, theirs) in named.iter().zip(sums) {
+            let ours = self.sums.get(feed).copied().unwrap_or_default();
+            if ours != *theirs {
+                self.forget_seen(feed, next);
+                self.set_feed(*feed, 0, Digest::default(), next);
+            }
+        }
+    }
+
+    fn take_fate(&mut self, outgoing: &Outgoing, fate: &Fate, next: &mut Next) {
+        let Some((id, _)) = outgoing.ground.claims.get(fate.claim).copied() else {
+            return;
+        };
+        let Some(chain) = self.chains.get_mut(&id) else {
+            return;
+        };
+        // what the server says it has, as far as this phone knows it
+        let through = fate.through.min(chain.seq);
+        let last = chain.seq;
+        match fate.outcome {
+            Outcome::Received | Outcome::Waiting | Outcome::Full => {
+                chain.known = chain.known.max(through);
+            }
+            Outcome::Gap => chain.known = through,
+            Outcome::Forked => {
+                chain.known = through;
+                chain.closed = Some(through);
+                self.installation = None;
+            }
+            Outcome::Refused => {}
+        }
+        let op = chain.op(id);
+        next.ops.push(op);
+        if fate.outcome == Outcome::Forked {
+            next.ops
+                .push(setting(crate::replica::state::SETTING_INSTALLATION, &[]));
+        }
+        for seq in 1..=last {
+            let at = ChangeRef { chain: id, seq };
+            let Some(held) = self.changes.get_mut(&at) else {
+                continue;
+            };
+            let aside = fate.asides.iter().find(|(aside, _)| *aside == seq);
+            let standing = match (held.standing, fate.outcome, aside) {
+                (Standing::SaidAgain(_), ..) => continue,
+                (_, _, Some((_, reason))) => Standing::Aside(*reason),
+                (Standing::Queued | Standing::Waiting, Outcome::Received, _) if seq <= through => {
+                    Standing::Received
+                }
+                (Standing::Queued, Outcome::Waiting | Outcome::Full, _) if seq <= through => {
+                    Standing::Waiting
+                }
+                (Standing::Queued | Standing::Waiting, Outcome::Forked, _) if seq > through => {
+                    Standing::Forked
+                }
+                (Standing::Received | Standing::Waiting, Outcome::Gap, _) if seq > through => {
+                    Standing::Queued
+                }
+                _ => continue,
+            };
+            if held.standing != standing {
+                held.standing = standing;
+                next.ops.push(held.op());
+                next.touched.insert(held.full.change.record);
+            }
+        }
+    }
+
+    fn take_entry(&mut self, entry: &WireEntry, leaf: &Hash32, next: &mut Next) {
+        if self.seen.contains_key(&entry.index) {
+            return;
+        }
+        let seen = Seen {
+            feed: entry.feed,
+            leaf: *leaf,
+        };
+        next.ops.push(seen.op(entry.index));
+        self.seen.insert(entry.index, seen);
+        let sum = self.sums.entry(entry.feed).or_default();
+        *sum = sum.plus(leaf);
+        let placed = Some((entry.index, entry.admitted_at));
+        match &entry.said {
+            WireSaid::Own(at) => {
+                let id = self.changes.get_mut(at).map(|held| {
+                    held.placed = placed;
+                    if matches!(held.standing, Standing::Queued | Standing::Waiting) {
+                        held.standing = Standing::Received;
+                    }
+                    next.ops.push(held.op());
+                    held.full.change.record
+                });
+                next.touched.extend(id);
+                self.chain_knows(*at, next);
+            }
+            WireSaid::Change(full) => {
+                let Some(logbook) = entry.feed.logbook() else {
+                    return;
+                };
+                let at = full.change.at;
+                let mut held = Held {
+                    hash: full.change.hash(&self.identity.realm),
+                    full: full.clone(),
+                    logbook,
+                    standing: Standing::Received,
+                    placed,
+                };
+                // what was erased here stays erased, whatever comes again
+                if let Some(known) = self.changes.get(&at)
+                    && known.hash == held.hash
+                    && known.full.parts.values.len() < held.full.parts.values.len()
+                {
+                    held.full.parts = known.full.parts.clone();
+                }
+                // An own chain whose newest changes were lost with an old backup: this place is
+                // taken, and what was written here since stands at it no more.
+                if let Some(known) = self.changes.get(&at)
+                    && known.hash != held.hash
+                {
+                    return;
+                }
+                next.ops.push(held.op());
+                next.touched.insert(full.change.record);
+                self.hold(held);
+                self.chain_knows(at, next);
+            }
+            WireSaid::Aside { at, change, reason } => {
+                if let Some(held) = self.changes.get_mut(at)
+                    && held.hash == *change
+                {
+                    held.placed = placed;
+                    held.standing = Standing::Aside(*reason);
+                    next.ops.push(held.op());
+                    next.touched.insert(held.full.change.record);
+                } else {
+                    self.foreign.insert(*at, *change);
+                    let key = at_key(*at);
+                    next.ops
+                        .push(put(TABLE_FOREIGN, &key, change.as_bytes().to_vec()));
+                }
+                self.chain_knows(*at, next);
+            }
+            WireSaid::Act(full) => self.take_act(entry.index, full, next),
+        }
+    }
+
+    /// The server has this place of an own chain.
+    fn chain_knows(&mut self, at: ChangeRef, next: &mut Next) {
+        if let Some(chain) = self.chains.get_mut(&at.chain)
+            && chain.known < at.seq
+            && at.seq <= chain.seq
+            && chain.closed.is_none()
+        {
+            chain.known = at.seq;
+            let op = chain.op(at.chain);
+            next.ops.push(op);
+        }
+    }
+
+    fn take_act(&mut self, index: u64, full: &FullAct, next: &mut Next) {
+        next.ops
+            .push(put(TABLE_ACT, &index.to_be_bytes(), full.to_bytes()));
+        self.acts.insert(index, full.clone());
+        let hash = full.act.hash(&self.identity.realm);
+        if let Some(place) = self
+            .offers
+            .iter()
+            .position(|offer| offer.act.hash(&self.identity.realm) == hash)
+        {
+            self.offers.remove(place);
+            next.ops.push(delete(TABLE_OFFER, hash.as_bytes()));
+        }
+        self.learn(full);
+        match &full.act.said {
+            Said::Review(review) => {
+                next.touched.insert(review.record);
+            }
+            Said::Control(Control::Erase { change, keys }) => {
+                if let Some(held) = self.changes.get_mut(change) {
+                    held.full.parts.erase(keys);
+                    next.ops.push(held.op());
+                    next.touched.insert(held.full.change.record);
+                }
+            }
+            Said::Control(_) => {}
+        }
+    }
+
+    /// Moves the cursors, and keeps nonce and cursors.
+    fn advance(&mut self, answer: &Answer, next: &mut Next) {
+        for feed in self.feeds() {
+            let cursor = self.cursor(&feed);
+            let moved = cursor.max(answer.upto);
+            let sum = self.sums.get(&feed).copied().unwrap_or_default();
+            let touched = answer.entries.iter().any(|entry| entry.feed == feed);
+            if moved != cursor || touched {
+                self.set_feed(feed, moved, sum, next);
+            }
+        }
+        if let Some(nonce) = answer.nonce {
+            self.nonce = nonce;
+            next.ops.push(setting(SETTING_NONCE, nonce.as_bytes()));
+        }
+    }
+}
+
+/// Whether the server took nothing for a reason that another visit will not change.
+fn stuck(fates: &[Fate]) -> bool {
+    fates
+        .iter()
+        .any(|fate| matches!(fate.outcome, Outcome::Refused | Outcome::Full))
+}

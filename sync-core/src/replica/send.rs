@@ -1,0 +1,250 @@
+//! Sending: one signed statement over cursors and tips, and the runs that fit.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::act::FullAct;
+use crate::chain::{Statement, tip_leaf};
+use crate::change::{ChangeRef, FullChange};
+use crate::codec::Model;
+use crate::exchange::{Ground, GroupClaim, OutRun, Request, TipClaim, Wants, prefix_of};
+use crate::ids::{ChainId, Hash32};
+use crate::limits::{
+    OFFERED_ACTS_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, STATEMENT_CHAINS_MAX,
+};
+use crate::log::Digest;
+use crate::replica::{Replica, Standing};
+
+/// A request on its way, with what is needed to read its answer.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub(super) body: Vec<u8>,
+    pub(super) ground: Ground,
+    pub(super) statement: Hash32,
+}
+
+impl Outgoing {
+    /// The body of `POST /v1/sync`.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// Why there is nothing to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// The phone has not asked to be enrolled.
+    #[error("this phone is not enrolled")]
+    NotEnrolled,
+}
+
+/// What one visit may carry up.
+struct Plan {
+    claims: Vec<(ChainId, TipClaim, Hash32)>,
+    runs: Vec<OutRun>,
+}
+
+impl Replica {
+    /// Whether something waits to be sent.
+    #[must_use]
+    pub fn has_queued(&self) -> bool {
+        self.chains
+            .values()
+            .any(|chain| chain.closed.is_none() && chain.known < chain.seq)
+    }
+
+    /// A request within a budget of about `budget_bytes` of body, the answer within
+    /// `answer_kib`; 0 for the server's measure. At least one change is sent when one waits.
+    ///
+    /// # Errors
+    /// [`SendError::NotEnrolled`].
+    pub fn poll_request(
+        &self,
+        model: &Model,
+        budget_bytes: usize,
+        answer_kib: u16,
+    ) -> Result<Outgoing, SendError> {
+        if self.groups.is_empty() && !self.confirmed {
+            return Err(SendError::NotEnrolled);
+        }
+        let (realm, device) = (&self.identity.realm, &self.identity.device);
+        let plan = self.plan(budget_bytes.min(REQUEST_BYTES_MAX / 2));
+        let wants = self.wants(answer_kib);
+        let leaves = plan
+            .claims
+            .iter()
+            .map(|(chain, claim, hash)| {
+                let tip = ChangeRef {
+                    chain: *chain,
+                    seq: claim.seq(),
+                };
+                tip_leaf(realm, device.id(), tip, hash)
+            })
+            .collect();
+        let cursors = wants.hash(realm, device.id());
+        let statement = Statement::sign(realm, device, self.nonce, cursors, leaves);
+        let request = Request {
+            device: device.id(),
+            nonce: self.nonce,
+            signature: statement.signature,
+            wants,
+            claims: plan.claims.iter().map(|(_, claim, _)| *claim).collect(),
+            tips: self.show_tips.then(|| {
+                let tips = plan.claims.iter();
+                tips.map(|(chain, _, hash)| (*chain, *hash)).collect()
+            }),
+            head: self.receipt.clone().filter(|_| self.show_head),
+            acts: self.acts_to_show(),
+        };
+        let chains: Vec<ChainId> = plan.claims.iter().map(|(chain, ..)| *chain).collect();
+        Ok(Outgoing {
+            body: request.pack(model, &plan.runs, chains),
+            ground: Ground {
+                realm: *realm,
+                log: self.identity.log.id(),
+                device: device.id(),
+                groups: self.groups.clone(),
+                claims: plan
+                    .claims
+                    .iter()
+                    .map(|(chain, claim, _)| (*chain, claim.seq()))
+                    .collect(),
+            },
+            statement: statement.hash(realm),
+        })
+    }
+
+    fn wants(&self, answer_kib: u16) -> Wants {
+        let feeds = self.feeds();
+        let cursor = feeds.iter().map(|f| self.cursor(f)).max().unwrap_or(0);
+        let behind = feeds
+            .iter()
+            .enumerate()
+            .filter(|(_, feed)| self.cursor(feed) != cursor)
+            .filter_map(|(place, feed)| Some((u8::try_from(place).ok()?, self.cursor(feed))))
+            .collect();
+        let digest = feeds
+            .iter()
+            .filter_map(|feed| self.sums.get(feed))
+            .fold(Digest::default(), |sum, one| sum.and(*one));
+        let head = self.receipt.as_ref().map(|receipt| receipt.head);
+        let root = head.and_then(|head| head.root.0.first_chunk::<4>().copied());
+        Wants {
+            digest,
+            generation: head.map_or(0, |head| head.generation),
+            size: head.map_or(0, |head| head.size),
+            root: root.unwrap_or_default(),
+            cursor,
+            behind,
+            groups: self
+                .groups
+                .iter()
+                .map(|(group, feeds)| GroupClaim {
+                    prefix: prefix_of(&group.0),
+                    feeds: *feeds,
+                })
+                .collect(),
+            budget_kib: answer_kib,
+        }
+    }
+
+    /// Which chains to name, and which changes to send on each.
+    fn plan(&self, budget: usize) -> Plan {
+        let mut plan = Plan {
+            claims: Vec::new(),
+            runs: Vec::new(),
+        };
+        let (mut spent, mut count) = (0usize, 0usize);
+        let mut sent: BTreeSet<ChangeRef> = BTreeSet::new();
+        for (id, chain) in &self.chains {
+            let last = chain.closed.unwrap_or(chain.seq);
+            let mut tip = chain.known.min(last);
+            let mut changes: Vec<(FullChange, bool)> = Vec::new();
+            for seq in chain.known.saturating_add(1)..=last {
+                let at = ChangeRef { chain: *id, seq };
+                let Some(held) = self.changes.get(&at) else {
+                    break;
+                };
+                // half of the stored form is about what it costs when packed
+                let cost = held.full.to_bytes().len() / 2;
+                let first = count == 0;
+                if count >= REQUEST_CHANGES_MAX || (!first && spent.saturating_add(cost) > budget) {
+                    break;
+                }
+                (spent, count) = (spent.saturating_add(cost), count.saturating_add(1));
+                let known = held
+                    .full
+                    .change
+                    .heads
+                    .first()
+                    .is_none_or(|head| sent.contains(head) || self.server_has(*head));
+                changes.push((held.full.clone(), !known));
+                sent.insert(at);
+                tip = seq;
+            }
+            if tip == 0 {
+                continue; // nothing of it is sent yet, so there is nothing to name
+            }
+            let at = ChangeRef {
+                chain: *id,
+                seq: tip,
+            };
+            let Some(held) = self.changes.get(&at) else {
+                continue;
+            };
+            if plan.claims.len() >= STATEMENT_CHAINS_MAX {
+                break;
+            }
+            let place = self
+                .groups
+                .iter()
+                .position(|(g, _)| *g == chain.logbook.group);
+            let claim = match place.and_then(|place| u8::try_from(place).ok()) {
+                Some(group) if chain.known == 0 => TipClaim::New {
+                    installation: chain.installation,
+                    group,
+                    lane: chain.logbook.lane,
+                    seq: tip,
+                },
+                // a chain that the server knows, or of a group that the phone has lost
+                Some(_) | None => TipClaim::Known {
+                    prefix: prefix_of(&id.0),
+                    seq: tip,
+                },
+            };
+            if chain.known == 0 && place.is_none() {
+                continue;
+            }
+            if !changes.is_empty() {
+                plan.runs.push(OutRun {
+                    claim: plan.claims.len(),
+                    changes,
+                });
+            }
+            plan.claims.push((*id, claim, held.hash));
+        }
+        plan
+    }
+
+    /// Whether the server knows what record this change is about.
+    fn server_has(&self, at: ChangeRef) -> bool {
+        self.changes
+            .get(&at)
+            .is_some_and(|held| match held.standing {
+                Standing::Waiting | Standing::Received => true,
+                Standing::Aside(_) => held.placed.is_some(),
+                Standing::Queued | Standing::Forked | Standing::SaidAgain(_) => false,
+            })
+    }
+
+    /// Acts that the server may have lost: those of an earlier generation, or all of them when it
+    /// does not know this phone.
+    fn acts_to_show(&self) -> Vec<FullAct> {
+        if self.show_head && self.offers.is_empty() {
+            return self.acts.values().take(OFFERED_ACTS_MAX).cloned().collect();
+        }
+        self.offers.iter().take(OFFERED_ACTS_MAX).cloned().collect()
+    }
+}
