@@ -20,6 +20,7 @@ pub mod codec;
 pub mod exchange;
 pub mod hub;
 pub mod ids;
+pub mod invitation;
 pub mod keys;
 pub mod limits;
 pub mod log;

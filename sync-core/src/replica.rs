@@ -51,8 +51,6 @@ pub enum Standing {
     Aside(AsideReason),
     /// Another change was received at its place: it must be said again on a new chain.
     Forked,
-    /// It was said again, here.
-    SaidAgain(ChangeRef),
 }
 
 /// A change that this phone holds.
@@ -103,6 +101,10 @@ pub struct Replica {
     seen: BTreeMap<u64, Seen>,
     chains: BTreeMap<ChainId, OwnChain>,
     changes: BTreeMap<ChangeRef, Held>,
+    /// Changes whose place was taken, until they are said again.
+    forked: BTreeMap<ChangeRef, Held>,
+    /// Where those of them are that were said again; emptied with the last of them.
+    said: BTreeMap<ChangeRef, ChangeRef>,
     /// Hashes of changes of others that were set aside.
     foreign: BTreeMap<ChangeRef, Hash32>,
     of_record: BTreeMap<RecordId, BTreeSet<ChangeRef>>,
@@ -111,6 +113,8 @@ pub struct Replica {
     acts: BTreeMap<u64, FullAct>,
     /// Acts of an earlier generation that the server has yet to take back.
     offers: Vec<FullAct>,
+    /// How often they were shown since the app began.
+    offers_shown: u8,
     /// Members by group and number.
     members: BTreeMap<(GroupId, u16), MemberInfo>,
     group_infos: BTreeMap<GroupId, GroupInfo>,
@@ -141,10 +145,10 @@ impl Replica {
     pub fn is_confirmed(&self) -> bool {
         self.confirmed
     }
-    /// Whether this phone was confirmed once and has no group any more.
+    /// Whether this phone has no group any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.confirmed && self.groups.is_empty()
+        self.receipt.is_some() && self.groups.is_empty()
     }
     /// The newest receipt.
     #[must_use]
@@ -230,7 +234,6 @@ impl Replica {
                 Standing::Waiting => badge.waiting = badge.waiting.saturating_add(1),
                 Standing::Received => badge.received = badge.received.saturating_add(1),
                 Standing::Aside(reason) => badge.refused.push((held.full.change.at, reason)),
-                Standing::SaidAgain(_) => {}
             }
             badge.safe &= held.placed.is_some_and(|(index, _)| index < safe_size);
         }
@@ -285,10 +288,12 @@ impl Replica {
 
     /// Changes that are not in the log yet, oldest first of each chain, with why.
     pub fn unsettled(&self) -> impl Iterator<Item = (&FullChange, Standing)> {
+        let device = self.device();
         self.changes
             .values()
-            .filter(|held| held.full.change.device == self.device())
-            .filter(|held| !matches!(held.standing, Standing::Received | Standing::SaidAgain(_)))
+            .filter(move |held| held.full.change.device == device)
+            .filter(|held| held.standing != Standing::Received)
+            .chain(self.forked.values())
             .map(|held| (&held.full, held.standing))
     }
 

@@ -1,3 +1,4 @@
 //! The tests of BinhYen as one package: what several test files share lives here.
 
 pub mod house;
+pub mod sim;

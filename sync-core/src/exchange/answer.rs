@@ -200,6 +200,17 @@ impl Ground {
         ChainTable::new(self.claims.iter().map(|(chain, _)| *chain).collect())
     }
 
+    /// What the phone holds beyond a fork is not what the log has there.
+    #[must_use]
+    pub fn after(mut self, fates: &[Fate]) -> Self {
+        for fate in fates.iter().filter(|f| f.outcome == Outcome::Forked) {
+            if let Some((_, seq)) = self.claims.get_mut(fate.claim) {
+                *seq = fate.through.min(*seq);
+            }
+        }
+        self
+    }
+
     /// Whether the phone said that it holds this change.
     #[must_use]
     pub fn holds(&self, at: ChangeRef) -> bool {
@@ -469,7 +480,8 @@ impl Reply {
             rows: Reader::new(&rows),
         };
         let mut answer = read_top(&mut source)?;
-        let leaves = read_entries(&mut source, &mut answer, ground, facts)?;
+        let ground = ground.clone().after(&answer.fates);
+        let leaves = read_entries(&mut source, &mut answer, &ground, facts)?;
         source.raw.end()?;
         source.rows.end()?;
         Ok(Self::Answer(Box::new(answer), leaves))

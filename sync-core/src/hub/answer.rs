@@ -31,13 +31,15 @@ impl Hub {
         now_s: i64,
     ) -> Result<Vec<u8>, LedgerFault> {
         let state = facts::log_state(view)?;
-        let ground = verified.ground(self);
+        let ground = verified.ground(self).after(told.fates());
         let active = verified.standing == Standing::Active;
         let rights = if active {
             facts::rights(view, &self.vocabulary, verified.device)?
         } else {
             Vec::new()
         };
+        // a group without feeds is one that the phone has lost and has something to bring to
+        let followed = ground.groups.iter().filter(|(_, feeds)| feeds.0 != 0);
         let age = self.nonce_age(verified.device, verified.request.nonce, now_s);
         let mut answer = Answer {
             head: Head {
@@ -54,7 +56,7 @@ impl Hub {
             more: false,
             withheld: false,
             fates: told.fates.clone(),
-            groups: (active && rights != ground.groups).then(|| rights.clone()),
+            groups: (active && !rights.iter().eq(followed)).then(|| rights.clone()),
             sums: None,
             entries: Vec::new(),
         };

@@ -14,8 +14,8 @@ use crate::limits::REQUEST_GROUPS_MAX;
 use crate::log::{AsideReason, Digest, Receipt};
 use crate::replica::state::{
     SETTING_ASSIGNED, SETTING_CONFIRMED, SETTING_GROUPS, SETTING_INSTALLATION, SETTING_NONCE,
-    SETTING_RECEIPT, TABLE_ACT, TABLE_CHAIN, TABLE_CHANGE, TABLE_FEED, TABLE_FOREIGN, TABLE_OFFER,
-    TABLE_SEEN, TABLE_SETTING, put,
+    SETTING_RECEIPT, TABLE_ACT, TABLE_CHAIN, TABLE_CHANGE, TABLE_FEED, TABLE_FOREIGN, TABLE_FORKED,
+    TABLE_OFFER, TABLE_SAID, TABLE_SEEN, TABLE_SETTING, put,
 };
 use crate::replica::{GroupInfo, Held, Identity, OwnChain, Replica, Seen, Standing, StoreOp};
 use crate::vocabulary::{Lane, Vocabulary};
@@ -54,6 +54,7 @@ fn read_logbook(r: &mut Reader<'_>) -> Result<Logbook, Malformed> {
 }
 
 impl Held {
+    /// Its row, in the table of its standing.
     pub(super) fn op(&self) -> StoreOp {
         let mut w = Writer::new();
         match self.standing {
@@ -62,17 +63,17 @@ impl Held {
             Standing::Received => w.u8(2),
             Standing::Aside(reason) => w.u8(3).u8(reason.number()),
             Standing::Forked => w.u8(4),
-            Standing::SaidAgain(at) => {
-                w.u8(5);
-                at.write(&mut w);
-                &mut w
-            }
         };
         let (index, admitted_at) = self.placed.unwrap_or((u64::MAX, 0));
         w.u64(index).i64(admitted_at);
         write_logbook(&mut w, self.logbook);
         w.raw(&self.full.to_bytes());
-        put(TABLE_CHANGE, &at_key(self.full.change.at), w.into_bytes())
+        let table = if self.standing == Standing::Forked {
+            TABLE_FORKED
+        } else {
+            TABLE_CHANGE
+        };
+        put(table, &at_key(self.full.change.at), w.into_bytes())
     }
 
     fn read(realm: &Realm, bytes: &[u8]) -> Result<Self, Malformed> {
@@ -86,7 +87,6 @@ impl Held {
                 Standing::Aside(AsideReason::from_number(mark).ok_or(Malformed::UnknownMark(mark))?)
             }
             4 => Standing::Forked,
-            5 => Standing::SaidAgain(ChangeRef::read(&mut r)?),
             other => return Err(Malformed::UnknownMark(other)),
         };
         let (index, admitted_at) = (r.u64()?, r.i64()?);
@@ -210,11 +210,14 @@ impl Replica {
             seen: BTreeMap::new(),
             chains: BTreeMap::new(),
             changes: BTreeMap::new(),
+            forked: BTreeMap::new(),
+            said: BTreeMap::new(),
             foreign: BTreeMap::new(),
             of_record: BTreeMap::new(),
             records: BTreeMap::new(),
             acts: BTreeMap::new(),
             offers: Vec::new(),
+            offers_shown: 0,
             members: BTreeMap::new(),
             group_infos: BTreeMap::new(),
             show_tips: false,
@@ -246,6 +249,17 @@ impl Replica {
             TABLE_CHANGE => {
                 let held = Held::read(&self.identity.realm, value)?;
                 self.hold(held);
+                Ok(())
+            }
+            TABLE_FORKED => {
+                let held = Held::read(&self.identity.realm, value)?;
+                self.forked.insert(held.full.change.at, held);
+                Ok(())
+            }
+            TABLE_SAID => {
+                let at = ChangeRef::read(&mut Reader::new(key))?;
+                let again = ChangeRef::read(&mut Reader::new(value))?;
+                self.said.insert(at, again);
                 Ok(())
             }
             TABLE_ACT => {

@@ -12,14 +12,17 @@ use crate::exchange::{
     Answer, AnswerFacts, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, WireEntry, WireError,
     WireSaid, fates_bytes,
 };
-use crate::ids::{Feed, GroupId, Hash32, RecordId};
+use crate::ids::{Feed, GroupId, Hash32, Logbook, RecordId};
 use crate::log::{Digest, Receipt, answer_hash};
 use crate::replica::load::{at_key, feed_op, groups_op, setting};
 use crate::replica::state::{
-    SETTING_CONFIRMED, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT, TABLE_CHANGE, TABLE_FOREIGN,
-    TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
+    SETTING_CONFIRMED, SETTING_INSTALLATION, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT,
+    TABLE_CHANGE, TABLE_FOREIGN, TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
 };
 use crate::replica::{Held, Outgoing, Replica, Seen, Standing, StoreOp};
+
+/// How often acts are shown that the server does not take back.
+const OFFER_SHOWINGS_MAX: u8 = 8;
 
 /// Why an answer was not taken. Nothing was changed and nothing is lost: what was sent stays
 /// queued.
@@ -108,9 +111,15 @@ impl Replica {
             say_again: false,
             touched: BTreeSet::new(),
         };
+        let offers = self.offers.len();
         self.version = self.version.saturating_add(1);
         self.show_tips = false;
         self.show_head = false;
+        let received = |fate: &Fate| fate.outcome == Outcome::Received;
+        if !self.confirmed && (answer.upto > 0 || answer.fates.iter().any(received)) {
+            self.confirmed = true;
+            next.ops.push(setting(SETTING_CONFIRMED, &[1]));
+        }
         let before = self.receipt.as_ref().map(|known| known.head);
         if before.is_some_and(|before| before.generation < answer.head.generation) {
             self.rewind(answer.head.generation_start, &mut next);
@@ -129,6 +138,9 @@ impl Replica {
             self.take_entry(entry, leaf, &mut next);
         }
         self.advance(&answer, &mut next);
+        if self.confirmed && !answer.more {
+            self.ask_again(&mut next);
+        }
         if acknowledges {
             let mut w = Writer::new();
             w.raw(&receipt.to_bytes())
@@ -148,12 +160,26 @@ impl Replica {
         for id in next.touched.clone() {
             self.merge(id);
         }
-        next.say_again = self
-            .changes
-            .values()
-            .any(|held| held.standing == Standing::Forked);
-        next.again |= self.has_queued() && !stuck(&answer.fates) || !self.offers.is_empty();
+        next.say_again = !self.forked.is_empty();
+        next.again |= self.has_queued() && !stuck(&answer.fates);
+        self.count_offers(outgoing, offers, &mut next);
         Ok(next)
+    }
+
+    /// Acts that the server did not take back may follow on acts that another phone has yet to
+    /// bring, so they are shown at some visits more, and then no longer.
+    fn count_offers(&mut self, outgoing: &Outgoing, before: usize, next: &mut Next) {
+        let progress = self.offers.len() < before;
+        if outgoing.shows_offers && !progress {
+            self.offers_shown = self.offers_shown.saturating_add(1);
+        }
+        if self.offers_shown >= OFFER_SHOWINGS_MAX {
+            for full in core::mem::take(&mut self.offers) {
+                let hash = full.act.hash(&self.identity.realm);
+                next.ops.push(delete(TABLE_OFFER, hash.as_bytes()));
+            }
+        }
+        next.again |= !self.offers.is_empty() && (progress || !outgoing.shows_offers);
     }
 
     fn handle_problem(&mut self, problem: Problem) -> Result<Next, AnswerError> {
@@ -202,6 +228,7 @@ impl Replica {
 
     /// The server was restored: what came after `start` was lost there and is offered again.
     fn rewind(&mut self, start: u64, next: &mut Next) {
+        self.offers_shown = 0;
         for (index, _) in self.seen.split_off(&start) {
             next.ops.push(delete(TABLE_SEEN, &index.to_be_bytes()));
         }
@@ -265,10 +292,6 @@ impl Replica {
         let before: BTreeSet<Feed> = self.feeds().into_iter().collect();
         self.groups = groups;
         next.ops.push(groups_op(&self.groups));
-        if !self.confirmed && !self.groups.is_empty() {
-            self.confirmed = true;
-            next.ops.push(setting(SETTING_CONFIRMED, &[1]));
-        }
         let now: BTreeSet<Feed> = self.feeds().into_iter().collect();
         for feed in before.difference(&now) {
             self.forget(feed, next);
@@ -346,39 +369,30 @@ impl Replica {
             Outcome::Received | Outcome::Waiting | Outcome::Full => {
                 chain.known = chain.known.max(through);
             }
-            Outcome::Gap => chain.known = through,
-            Outcome::Forked => {
-                chain.known = through;
-                chain.closed = Some(through);
-                self.installation = None;
-            }
-            Outcome::Refused => {}
+            Outcome::Gap | Outcome::Forked => chain.known = through,
+            Outcome::Refused => return,
         }
+        let logbook = chain.logbook;
         let op = chain.op(id);
         next.ops.push(op);
-        if fate.outcome == Outcome::Forked {
-            next.ops
-                .push(setting(crate::replica::state::SETTING_INSTALLATION, &[]));
-        }
         for seq in 1..=last {
             let at = ChangeRef { chain: id, seq };
             let Some(held) = self.changes.get_mut(&at) else {
                 continue;
             };
             let aside = fate.asides.iter().find(|(aside, _)| *aside == seq);
-            let standing = match (held.standing, fate.outcome, aside) {
-                (Standing::SaidAgain(_), ..) => continue,
-                (_, _, Some((_, reason))) => Standing::Aside(*reason),
-                (Standing::Queued | Standing::Waiting, Outcome::Received, _) if seq <= through => {
+            let open = matches!(held.standing, Standing::Queued | Standing::Waiting);
+            let standing = match (fate.outcome, aside) {
+                (_, Some((_, reason))) => Standing::Aside(*reason),
+                (Outcome::Received | Outcome::Forked, None) if open && seq <= through => {
                     Standing::Received
                 }
-                (Standing::Queued, Outcome::Waiting | Outcome::Full, _) if seq <= through => {
+                (Outcome::Waiting | Outcome::Full, None)
+                    if held.standing == Standing::Queued && seq <= through =>
+                {
                     Standing::Waiting
                 }
-                (Standing::Queued | Standing::Waiting, Outcome::Forked, _) if seq > through => {
-                    Standing::Forked
-                }
-                (Standing::Received | Standing::Waiting, Outcome::Gap, _) if seq > through => {
+                (Outcome::Gap, None) if seq > through && !is_aside(held.standing) => {
                     Standing::Queued
                 }
                 _ => continue,
@@ -387,6 +401,40 @@ impl Replica {
                 held.standing = standing;
                 next.ops.push(held.op());
                 next.touched.insert(held.full.change.record);
+            }
+        }
+        if fate.outcome == Outcome::Forked {
+            self.leave_chains(logbook, next);
+        }
+    }
+
+    /// A chain was forked: nothing more is written on it, and what the server does not have of
+    /// this logbook is said again on a new chain. That holds for the other chains of the logbook
+    /// too, because what they say may build on what must be said again.
+    fn leave_chains(&mut self, logbook: Logbook, next: &mut Next) {
+        self.installation = None;
+        next.ops.push(setting(SETTING_INSTALLATION, &[]));
+        for (id, chain) in &mut self.chains {
+            if chain.logbook != logbook || chain.closed.is_some() {
+                continue;
+            }
+            chain.closed = Some(chain.known);
+            next.ops.push(chain.op(*id));
+            for seq in chain.known.saturating_add(1)..=chain.seq {
+                let at = ChangeRef { chain: *id, seq };
+                let Some(mut held) = self.changes.remove(&at) else {
+                    continue;
+                };
+                next.ops.push(delete(TABLE_CHANGE, &at_key(at)));
+                let record = held.full.change.record;
+                if let Some(of) = self.of_record.get_mut(&record) {
+                    of.remove(&at);
+                }
+                next.touched.insert(record);
+                held.standing = Standing::Forked;
+                held.placed = None;
+                next.ops.push(held.op());
+                self.forked.insert(at, held);
             }
         }
     }
@@ -510,6 +558,25 @@ impl Replica {
         }
     }
 
+    /// What waited for this phone to be confirmed and did not come back in a feed is sent once
+    /// more: the same again is harmless, and its fate says what became of it.
+    fn ask_again(&mut self, next: &mut Next) {
+        for (id, chain) in &mut self.chains {
+            let all = ChangeRef { chain: *id, seq: 0 }..=ChangeRef {
+                chain: *id,
+                seq: chain.known,
+            };
+            let waiting = self
+                .changes
+                .range(all)
+                .find(|(_, held)| held.standing == Standing::Waiting);
+            if let Some((at, _)) = waiting {
+                chain.known = at.seq.saturating_sub(1);
+                next.ops.push(chain.op(*id));
+            }
+        }
+    }
+
     /// Moves the cursors, and keeps nonce and cursors.
     fn advance(&mut self, answer: &Answer, next: &mut Next) {
         for feed in self.feeds() {
@@ -526,6 +593,10 @@ impl Replica {
             next.ops.push(setting(SETTING_NONCE, nonce.as_bytes()));
         }
     }
+}
+
+fn is_aside(standing: Standing) -> bool {
+    matches!(standing, Standing::Aside(_))
 }
 
 /// Whether the server took nothing for a reason that another visit will not change.

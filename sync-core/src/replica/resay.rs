@@ -2,8 +2,10 @@
 
 use crate::change::{Act, ChangeRef, Slot};
 use crate::ids::RecordId;
+use crate::replica::load::at_key;
 use crate::replica::save::{Frame, Job, SaveError};
-use crate::replica::{Held, Replica, Standing};
+use crate::replica::state::{TABLE_FORKED, TABLE_SAID, delete, put};
+use crate::replica::{Replica, StoreOp};
 
 impl Replica {
     /// The next change that has to be said again, as a job; `None` when there is none. To be
@@ -12,14 +14,8 @@ impl Replica {
     /// # Errors
     /// See [`SaveError`].
     pub fn say_again(&self, random: &[u8; 32]) -> Result<Option<Job>, SaveError> {
-        let mut forked: Vec<&Held> = self
-            .changes
-            .values()
-            .filter(|held| held.standing == Standing::Forked)
-            .collect();
-        // in the order in which they were written, so that edits find their creation said again
-        forked.sort_by_key(|held| (held.full.change.clock_s, held.full.change.at));
-        let ready = forked.iter().find(|held| {
+        // an edit waits until all that it builds on is said again
+        let ready = self.forked.values().find(|held| {
             let heads = &held.full.change.heads;
             heads.iter().all(|head| self.now_at(*head).is_some())
         });
@@ -53,19 +49,28 @@ impl Replica {
             })
             .collect();
         let parts = held.full.parts.values.clone();
-        self.job(frame, (plain, parts), random, Some((*held).clone()))
+        self.job(frame, (plain, parts), random, Some(held))
             .map(Some)
     }
 
     /// Where a change stands now that it may have been said again; `None` while it has to be.
     fn now_at(&self, at: ChangeRef) -> Option<ChangeRef> {
-        match self.changes.get(&at)?.standing {
-            Standing::SaidAgain(again) => self.now_at(again),
-            Standing::Forked => None,
-            Standing::Queued | Standing::Waiting | Standing::Received | Standing::Aside(_) => {
-                Some(at)
-            }
+        if let Some(again) = self.said.get(&at) {
+            return Some(*again);
         }
+        let here = !self.forked.contains_key(&at) && self.changes.contains_key(&at);
+        here.then_some(at)
+    }
+
+    /// Rows that change when `old` has been said again at `new`.
+    pub(super) fn said_again_ops(&self, old: ChangeRef, new: ChangeRef) -> Vec<StoreOp> {
+        let mut ops = vec![delete(TABLE_FORKED, &at_key(old))];
+        if self.forked.len() > 1 {
+            ops.push(put(TABLE_SAID, &at_key(old), at_key(new)));
+        } else {
+            ops.extend(self.said.keys().map(|at| delete(TABLE_SAID, &at_key(*at))));
+        }
+        ops
     }
 
     fn record_at(&self, at: ChangeRef) -> Option<RecordId> {

@@ -86,7 +86,7 @@ pub struct Job {
     chain: (ChainId, OwnChain),
     installation: InstallationNonce,
     /// The change that is said again, if one.
-    again: Option<Held>,
+    again: Option<ChangeRef>,
 }
 
 impl Job {
@@ -99,6 +99,11 @@ impl Job {
     #[must_use]
     pub fn record(&self) -> RecordId {
         self.held.full.change.record
+    }
+    /// The change that it says again, if one: where that stood.
+    #[must_use]
+    pub fn says_again(&self) -> Option<ChangeRef> {
+        self.again
     }
     /// The change that it makes.
     #[must_use]
@@ -239,7 +244,7 @@ impl Replica {
         frame: Frame,
         (plain, parts): Split,
         random: &[u8; 32],
-        again: Option<Held>,
+        again: Option<&Held>,
     ) -> Result<Job, SaveError> {
         if plain.len().saturating_add(parts.len()) > CHANGE_OPS_MAX {
             return Err(SaveError::TooMuch);
@@ -293,11 +298,10 @@ impl Replica {
         if self.installation != Some(installation) {
             ops.push(setting(SETTING_INSTALLATION, installation.as_bytes()));
         }
-        let again = again.map(|mut old| {
-            old.standing = Standing::SaidAgain(held.full.change.at);
-            ops.push(old.op());
-            old
-        });
+        let again = again.map(|old| old.full.change.at);
+        if let Some(old) = again {
+            ops.extend(self.said_again_ops(old, held.full.change.at));
+        }
         Ok(Job {
             ops,
             version: self.version,
@@ -323,9 +327,14 @@ impl Replica {
         let full = job.held.full.clone();
         self.hold(job.held);
         if let Some(old) = job.again {
-            let of = old.full.change.record;
-            self.hold(old);
-            self.merge(of);
+            self.said.insert(old, full.change.at);
+            let of = self.forked.remove(&old).map(|old| old.full.change.record);
+            if self.forked.is_empty() {
+                self.said.clear();
+            }
+            if let Some(of) = of {
+                self.merge(of);
+            }
         }
         // the record takes one change more; only what cannot be added is merged anew
         let merged = self

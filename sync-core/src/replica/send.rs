@@ -8,13 +8,13 @@ use crate::act::FullAct;
 use crate::chain::{Statement, tip_leaf};
 use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
-use crate::exchange::{Ground, GroupClaim, OutRun, Request, TipClaim, Wants, prefix_of};
-use crate::ids::{ChainId, Hash32};
+use crate::exchange::{FeedSet, Ground, GroupClaim, OutRun, Request, TipClaim, Wants, prefix_of};
+use crate::ids::{ChainId, GroupId, Hash32};
 use crate::limits::{
     OFFERED_ACTS_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, STATEMENT_CHAINS_MAX,
 };
 use crate::log::Digest;
-use crate::replica::{Replica, Standing};
+use crate::replica::{OwnChain, Replica, Standing};
 
 /// A request on its way, with what is needed to read its answer.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Outgoing {
     pub(super) body: Vec<u8>,
     pub(super) ground: Ground,
     pub(super) statement: Hash32,
+    pub(super) shows_offers: bool,
 }
 
 impl Outgoing {
@@ -66,12 +67,13 @@ impl Replica {
         budget_bytes: usize,
         answer_kib: u16,
     ) -> Result<Outgoing, SendError> {
-        if self.groups.is_empty() && !self.confirmed {
+        if self.groups.is_empty() && self.receipt.is_none() {
             return Err(SendError::NotEnrolled);
         }
+        let groups = self.named_groups();
         let (realm, device) = (&self.identity.realm, &self.identity.device);
-        let plan = self.plan(budget_bytes.min(REQUEST_BYTES_MAX / 2));
-        let wants = self.wants(answer_kib);
+        let plan = self.plan(&groups, budget_bytes.min(REQUEST_BYTES_MAX / 2));
+        let wants = self.wants(&groups, answer_kib);
         let leaves = plan
             .claims
             .iter()
@@ -105,7 +107,7 @@ impl Replica {
                 realm: *realm,
                 log: self.identity.log.id(),
                 device: device.id(),
-                groups: self.groups.clone(),
+                groups,
                 claims: plan
                     .claims
                     .iter()
@@ -113,10 +115,25 @@ impl Replica {
                     .collect(),
             },
             statement: statement.hash(realm),
+            shows_offers: !self.offers.is_empty(),
         })
     }
 
-    fn wants(&self, answer_kib: u16) -> Wants {
+    /// The groups that this phone follows, and those it has lost and still has something to bring
+    /// to: an officer decides about that.
+    fn named_groups(&self) -> Vec<(GroupId, FeedSet)> {
+        let mut groups = self.groups.clone();
+        for chain in self.chains.values() {
+            let group = chain.logbook.group;
+            let unsent = chain.closed.is_none() && chain.known < chain.seq;
+            if unsent && !groups.iter().any(|(known, _)| *known == group) {
+                groups.push((group, FeedSet::default()));
+            }
+        }
+        groups
+    }
+
+    fn wants(&self, groups: &[(GroupId, FeedSet)], answer_kib: u16) -> Wants {
         let feeds = self.feeds();
         let cursor = feeds.iter().map(|f| self.cursor(f)).max().unwrap_or(0);
         let behind = feeds
@@ -138,8 +155,7 @@ impl Replica {
             root: root.unwrap_or_default(),
             cursor,
             behind,
-            groups: self
-                .groups
+            groups: groups
                 .iter()
                 .map(|(group, feeds)| GroupClaim {
                     prefix: prefix_of(&group.0),
@@ -151,7 +167,7 @@ impl Replica {
     }
 
     /// Which chains to name, and which changes to send on each.
-    fn plan(&self, budget: usize) -> Plan {
+    fn plan(&self, groups: &[(GroupId, FeedSet)], budget: usize) -> Plan {
         let mut plan = Plan {
             claims: Vec::new(),
             runs: Vec::new(),
@@ -162,7 +178,9 @@ impl Replica {
             let last = chain.closed.unwrap_or(chain.seq);
             let mut tip = chain.known.min(last);
             let mut changes: Vec<(FullChange, bool)> = Vec::new();
-            for seq in chain.known.saturating_add(1)..=last {
+            // what a new chain says may build on what an old one has yet to bring
+            let to_send = if self.has_elder(chain) { tip } else { last };
+            for seq in chain.known.saturating_add(1)..=to_send {
                 let at = ChangeRef { chain: *id, seq };
                 let Some(held) = self.changes.get(&at) else {
                     break;
@@ -197,10 +215,7 @@ impl Replica {
             if plan.claims.len() >= STATEMENT_CHAINS_MAX {
                 break;
             }
-            let place = self
-                .groups
-                .iter()
-                .position(|(g, _)| *g == chain.logbook.group);
+            let place = groups.iter().position(|(g, _)| *g == chain.logbook.group);
             let claim = match place.and_then(|place| u8::try_from(place).ok()) {
                 Some(group) if chain.known == 0 => TipClaim::New {
                     installation: chain.installation,
@@ -228,6 +243,17 @@ impl Replica {
         plan
     }
 
+    /// Whether a chain of an earlier installation, in the same logbook, still has to be offered.
+    fn has_elder(&self, chain: &OwnChain) -> bool {
+        Some(chain.installation) == self.installation
+            && self.chains.values().any(|elder| {
+                elder.logbook == chain.logbook
+                    && elder.installation != chain.installation
+                    && elder.closed.is_none()
+                    && elder.known < elder.seq
+            })
+    }
+
     /// Whether the server knows what record this change is about.
     fn server_has(&self, at: ChangeRef) -> bool {
         self.changes
@@ -235,7 +261,7 @@ impl Replica {
             .is_some_and(|held| match held.standing {
                 Standing::Waiting | Standing::Received => true,
                 Standing::Aside(_) => held.placed.is_some(),
-                Standing::Queued | Standing::Forked | Standing::SaidAgain(_) => false,
+                Standing::Queued | Standing::Forked => false,
             })
     }
 

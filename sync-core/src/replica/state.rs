@@ -121,6 +121,11 @@ pub(super) const TABLE_OFFER: u8 = 8;
 /// Receipts that acknowledged something, with what they covered: generation, size.
 pub(super) const TABLE_RECEIPT: u8 = 9;
 
+/// Changes whose place was taken: chain, seq.
+pub(super) const TABLE_FORKED: u8 = 10;
+/// Where those are that were said again: chain, seq.
+pub(super) const TABLE_SAID: u8 = 11;
+
 pub(super) const SETTING_INSTALLATION: &[u8] = b"installation";
 pub(super) const SETTING_NONCE: &[u8] = b"nonce";
 pub(super) const SETTING_RECEIPT: &[u8] = b"receipt";

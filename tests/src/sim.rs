@@ -1,0 +1,23 @@
+//! Simulation by seed: several phones and one hub, all of them the real machines, over a link that
+//! loses, repeats, reorders and cuts. One integer decides everything, so a failure replays.
+
+mod dice;
+mod phone;
+mod world;
+
+pub use dice::Dice;
+pub use phone::{Disk, SimPhone};
+pub use world::{Outcome, World};
+
+/// Runs one seed to its end and checks every oracle.
+///
+/// # Errors
+/// What does not hold, in words.
+pub fn run(seed: u64, steps: u32) -> Result<Outcome, String> {
+    let mut world = World::new(seed);
+    for _ in 0..steps {
+        world.step()?;
+    }
+    world.settle()?;
+    world.check()
+}

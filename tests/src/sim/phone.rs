@@ -1,0 +1,156 @@
+//! One phone of the simulation: the real replica over a disk that survives crashes.
+
+use std::collections::BTreeMap;
+
+use sync_core::change::{ChangeRef, FullChange};
+use sync_core::codec::Model;
+use sync_core::keys::Secret;
+use sync_core::replica::{Edit, Identity, Next, Outgoing, Replica, SaveError, StoreOp};
+use sync_core::vocabulary::Vocabulary;
+
+use crate::sim::Dice;
+
+/// Rows of a phone's store. What was applied survives; nothing else does.
+#[derive(Debug, Clone, Default)]
+pub struct Disk(BTreeMap<(u8, Vec<u8>), Vec<u8>>);
+
+impl Disk {
+    /// Applies a batch, whole.
+    pub fn apply(&mut self, ops: &[StoreOp]) {
+        for op in ops {
+            match op {
+                StoreOp::Put { table, key, value } => {
+                    self.0.insert((*table, key.clone()), value.clone());
+                }
+                StoreOp::Delete { table, key } => {
+                    self.0.remove(&(*table, key.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// A phone.
+#[derive(Debug, Clone)]
+pub struct SimPhone {
+    /// What it was enrolled with.
+    pub identity: Identity,
+    /// Its store.
+    pub disk: Disk,
+    /// What the host keeps where no backup reaches.
+    pub high_water: u64,
+    /// The real replica.
+    pub replica: Replica,
+    /// Seconds by which its clock is wrong.
+    pub clock_error_s: i64,
+    /// Members who write on it.
+    pub members: Vec<u16>,
+    /// It was stolen or broken: it does nothing any more.
+    pub gone: bool,
+}
+
+impl SimPhone {
+    /// A phone over a disk.
+    ///
+    /// # Panics
+    /// When the disk's rows are no replica: then the simulation has found a fault.
+    #[must_use]
+    pub fn new(identity: Identity, disk: Disk, members: Vec<u16>) -> Self {
+        let replica = load(&identity, &disk, 0);
+        Self {
+            identity,
+            disk,
+            high_water: 0,
+            replica,
+            clock_error_s: 0,
+            members,
+            gone: false,
+        }
+    }
+
+    /// The app was killed: memory is gone, the disk stays.
+    pub fn restart(&mut self) {
+        self.replica = load(&self.identity, &self.disk, self.high_water);
+    }
+
+    /// Saves an edit; in some draws the app is killed before or after the disk has it.
+    ///
+    /// # Errors
+    /// Why it was not saved. `Ok(None)`: the app was killed before the disk had it.
+    pub fn save(
+        &mut self,
+        edit: &Edit,
+        now_s: i64,
+        dice: &mut Dice,
+    ) -> Result<Option<FullChange>, SaveError> {
+        let clock_s = now_s.saturating_add(self.clock_error_s);
+        let mono_s = u32::try_from(now_s.rem_euclid(1 << 30)).unwrap_or(0);
+        let job = self.replica.save(edit, clock_s, mono_s, &dice.bytes())?;
+        if dice.chance(3) {
+            self.restart();
+            return Ok(None);
+        }
+        self.disk.apply(job.ops());
+        let full = job.change().clone();
+        self.replica.handle_appended(job)?;
+        self.high_water = self.replica.high_water();
+        if dice.chance(3) {
+            self.restart();
+        }
+        Ok(Some(full))
+    }
+
+    /// Takes an answer to its disk and says again what must be.
+    ///
+    /// # Errors
+    /// What the replica says.
+    pub fn take(
+        &mut self,
+        model: &Model,
+        outgoing: &Outgoing,
+        body: &[u8],
+        dice: &mut Dice,
+        said: &mut Vec<(ChangeRef, FullChange)>,
+    ) -> Result<Next, sync_core::replica::AnswerError> {
+        let next = self.replica.handle_answer(model, outgoing, body)?;
+        if dice.chance(3) {
+            // killed between the answer and the disk: the next visit brings it again
+            self.restart();
+            return Ok(next);
+        }
+        self.disk.apply(&next.ops);
+        while let Ok(Some(job)) = self.replica.say_again(&dice.bytes()) {
+            self.disk.apply(job.ops());
+            if let Some(old) = job.says_again() {
+                said.push((old, job.change().clone()));
+            }
+            if self.replica.handle_appended(job).is_err() {
+                self.restart();
+                break;
+            }
+            self.high_water = self.replica.high_water();
+        }
+        Ok(next)
+    }
+
+    /// A device key of the dice.
+    pub fn key(dice: &mut Dice) -> Secret {
+        Secret::from_bytes(&dice.bytes())
+    }
+}
+
+fn load(identity: &Identity, disk: &Disk, high_water: u64) -> Replica {
+    let rows = disk
+        .0
+        .iter()
+        .map(|((table, key), value)| (*table, key.clone(), value.clone()));
+    match Replica::load(
+        identity.clone(),
+        Vocabulary::builtin().clone(),
+        rows,
+        high_water,
+    ) {
+        Ok(replica) => replica,
+        Err(error) => panic!("a phone cannot read its own disk: {error}"),
+    }
+}
