@@ -141,8 +141,8 @@ pub struct FeedSet(pub u8);
 enum Slot {
     Group,
     Records(Lane),
-    /// What officers say about mediations that this phone wrote: its own words come back to it
-    /// although only mediators read the lane.
+    /// What is said about mediations that this phone wrote: it comes back to it although only
+    /// mediators read the lane.
     OwnMediation,
 }
 
@@ -157,17 +157,16 @@ impl FeedSet {
         Slot::OwnMediation,
     ];
 
-    /// The group's own entries, these lanes to read, and what comes back of lanes to write in.
+    /// The group's own entries, these lanes to read, and what comes back of what this phone wrote
+    /// itself, which nobody else sees.
     #[must_use]
-    pub fn of(read: &[Lane], write: &[Lane]) -> Self {
+    pub fn of(read: &[Lane]) -> Self {
         let mut bits = 0u8;
         for (slot, bit) in Self::SLOTS.into_iter().zip(Self::bits()) {
             let follows = match slot {
-                Slot::Group => true,
-                // private lanes come back to the phone that wrote them, and to nobody else
-                Slot::Records(lane @ (Lane::Tip | Lane::Protected)) => write.contains(&lane),
-                Slot::Records(lane) => read.contains(&lane),
-                Slot::OwnMediation => write.contains(&Lane::Mediation),
+                Slot::Group | Slot::OwnMediation => true,
+                Slot::Records(Lane::Tip | Lane::Protected) => true,
+                Slot::Records(lane @ (Lane::Open | Lane::Mediation)) => read.contains(&lane),
             };
             if follows {
                 bits |= bit;

@@ -18,7 +18,7 @@ use crate::limits::NAME_BYTES_MAX;
 use crate::log::EntryKind;
 use crate::text::display_text_fault;
 use crate::value::FieldKey;
-use crate::vocabulary::{ReasonUse, StateLevel};
+use crate::vocabulary::{Lane, ReasonUse, StateLevel};
 
 /// Who acts, when, and the random bytes that the act needs.
 #[derive(Debug, Clone, Copy)]
@@ -458,8 +458,24 @@ impl Hub {
                 return Err(Refusal::NothingToErase);
             }
         }
-        let control = Control::Erase { change: at, keys };
-        self.control(ledger, acting, entry.leaf.feed, control, None)?;
+        let logbook = entry.leaf.feed.logbook().ok_or(Refusal::NoChange)?;
+        let own = Feed::Private(logbook, entry.writer);
+        // Every phone that may hold the words must hear of it: also one that has lost the right to
+        // read the lane since, and in closed lanes nobody else.
+        let feeds = match logbook.lane {
+            Lane::Open => vec![Feed::Group(logbook.group)],
+            Lane::Mediation => vec![Feed::Shared(logbook), own],
+            Lane::Tip | Lane::Protected => vec![own],
+        };
+        let mut tx = Tx::begin(self, ledger, acting.now_s)?;
+        for feed in feeds {
+            let erase = Control::Erase {
+                change: at,
+                keys: keys.clone(),
+            };
+            tx.sign(acting, feed, Said::Control(erase), None)?;
+        }
+        tx.finish()?;
         Ok(())
     }
 }

@@ -644,20 +644,15 @@ pub fn rights(
         if grant == Grant::Revoked {
             continue;
         }
-        let (mut read, mut write) = (Vec::new(), Vec::new());
+        let mut read = Vec::new();
         for member in members(view, group)? {
             let Some(role) = member.role.filter(|_| grant.names(member.number)) else {
                 continue;
             };
             let lanes = Lane::ALL.into_iter();
-            read.extend(
-                lanes
-                    .clone()
-                    .filter(|lane| vocabulary.may_read(role, *lane)),
-            );
-            write.extend(lanes.filter(|lane| vocabulary.may_write(role, *lane)));
+            read.extend(lanes.filter(|lane| vocabulary.may_read(role, *lane)));
         }
-        rights.push((group, FeedSet::of(&read, &write)));
+        rights.push((group, FeedSet::of(&read)));
     }
     Ok(rights)
 }

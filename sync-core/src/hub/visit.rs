@@ -214,7 +214,37 @@ impl Hub {
         for run in wire {
             self.cover(view, &mut verified, run)?;
         }
+        self.note_lost(view, &mut verified)?;
         Ok(verified)
+    }
+
+    /// A chain that is named farther than the log has it was lost here: the phone brings it again.
+    fn note_lost(&self, view: &impl View, verified: &mut Verified) -> Result<(), LedgerFault> {
+        for (nth, claimed) in verified.claims.iter().enumerate() {
+            let told = verified.runs.iter().any(|run| run.claim == nth)
+                || verified.gaps.iter().any(|(claim, _)| *claim == nth);
+            if told {
+                continue;
+            }
+            let tip = self.tip(view, verified, claimed.chain)?;
+            if tip < claimed.seq {
+                verified.gaps.push((nth, tip));
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of the newest change that the log, or the waiting room, has of a chain.
+    fn tip(
+        &self,
+        view: &impl View,
+        verified: &Verified,
+        chain: ChainId,
+    ) -> Result<u32, LedgerFault> {
+        if verified.standing == Standing::Active {
+            return Ok(facts::chain(view, chain)?.map_or(0, |tip| tip.seq));
+        }
+        arrival::waiting_tip(view, verified.device, chain)
     }
 
     /// Takes a run as verified, or as one with a gap before it.
@@ -223,20 +253,17 @@ impl Hub {
         let Some(claimed) = verified.claims.get(claim).copied() else {
             return Ok(());
         };
-        let first = run.changes.first().map_or(0, |full| full.change.at.seq);
         match verified
             .statement
             .run(&self.realm, run.changes, run.previous)
         {
             Ok(run) => verified.runs.push(CoveredRun { claim, run }),
             Err(broken) => {
-                let tip = if verified.standing == Standing::Active {
-                    facts::chain(view, claimed.chain)?.map_or(0, |tip| tip.seq)
-                } else {
-                    arrival::waiting_tip(view, verified.device, claimed.chain)?
-                };
-                let gap = first > tip.saturating_add(1);
-                if !gap || !matches!(broken, BrokenRun::Unsigned) {
+                let tip = self.tip(view, verified, claimed.chain)?;
+                // With its tips in full a request is signed whatever is known here. A run that then
+                // does not give its tip builds on what this log has lost: the phone learns from
+                // the head how far back to begin.
+                if !matches!(broken, BrokenRun::Unsigned) || verified.request.tips.is_none() {
                     return Err(Stop::of(ProblemCode::Malformed, broken));
                 }
                 verified.gaps.push((claim, tip));

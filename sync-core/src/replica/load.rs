@@ -172,15 +172,13 @@ impl Replica {
     /// Rows of a phone that has just asked to be enrolled: to be written before anything else.
     #[must_use]
     pub fn enrolled(vocabulary: &Vocabulary, answer: &EnrolAnswer) -> Vec<StoreOp> {
-        let roles = || answer.members.iter().map(|(_, role)| *role);
-        let lanes = |may: &dyn Fn(u16, Lane) -> bool| -> Vec<Lane> {
-            let any = |lane: &Lane| roles().any(|role| may(role, *lane));
-            Lane::ALL.into_iter().filter(any).collect()
+        let may_read = |lane: &Lane| {
+            let mut roles = answer.members.iter().map(|(_, role)| *role);
+            roles.any(|role| vocabulary.may_read(role, *lane))
         };
-        let read = lanes(&|role, lane| vocabulary.may_read(role, lane));
-        let write = lanes(&|role, lane| vocabulary.may_write(role, lane));
+        let read: Vec<Lane> = Lane::ALL.into_iter().filter(may_read).collect();
         vec![
-            groups_op(&[(answer.group, FeedSet::of(&read, &write))]),
+            groups_op(&[(answer.group, FeedSet::of(&read))]),
             setting(SETTING_ASSIGNED, &answer.to_bytes()),
         ]
     }

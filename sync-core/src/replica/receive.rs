@@ -245,8 +245,12 @@ impl Replica {
         let device = self.device();
         let mut lost = Vec::new();
         for (at, held) in &mut self.changes {
-            let gone = held.placed.is_some_and(|(index, _)| index >= start)
-                || (held.placed.is_none() && held.standing == Standing::Received);
+            // of what was told by a fate alone, nobody knows where it was
+            let told = matches!(held.standing, Standing::Received | Standing::Aside(_));
+            let gone = match held.placed {
+                Some((index, _)) => index >= start,
+                None => told,
+            };
             if !gone {
                 continue;
             }
@@ -392,7 +396,8 @@ impl Replica {
                 {
                     Standing::Waiting
                 }
-                (Outcome::Gap, None) if seq > through && !is_aside(held.standing) => {
+                (Outcome::Gap, None) if seq > through => {
+                    held.placed = None; // the log does not have it any more
                     Standing::Queued
                 }
                 _ => continue,
@@ -484,13 +489,7 @@ impl Replica {
                 {
                     held.full.parts = known.full.parts.clone();
                 }
-                // An own chain whose newest changes were lost with an old backup: this place is
-                // taken, and what was written here since stands at it no more.
-                if let Some(known) = self.changes.get(&at)
-                    && known.hash != held.hash
-                {
-                    return;
-                }
+                self.make_room(at, held.hash, next);
                 next.ops.push(held.op());
                 next.touched.insert(full.change.record);
                 self.hold(held);
@@ -513,6 +512,24 @@ impl Replica {
                 self.chain_knows(*at, next);
             }
             WireSaid::Act(full) => self.take_act(entry.index, full, next),
+        }
+    }
+
+    /// Something that this phone did not write stands on a chain of its own: it was restored from
+    /// an older copy, or cloned. What it writes from now on goes on a new chain, and what it wrote
+    /// at the places that are taken is said again.
+    fn make_room(&mut self, at: ChangeRef, hash: Hash32, next: &mut Next) {
+        let Some(chain) = self.chains.get_mut(&at.chain) else {
+            return;
+        };
+        let logbook = chain.logbook;
+        let taken = self.changes.get(&at).is_some_and(|held| held.hash != hash);
+        if taken {
+            chain.known = chain.known.min(at.seq.saturating_sub(1));
+            self.leave_chains(logbook, next);
+        } else if at.seq > chain.seq && Some(chain.installation) == self.installation {
+            self.installation = None;
+            next.ops.push(setting(SETTING_INSTALLATION, &[]));
         }
     }
 
@@ -593,10 +610,6 @@ impl Replica {
             next.ops.push(setting(SETTING_NONCE, nonce.as_bytes()));
         }
     }
-}
-
-fn is_aside(standing: Standing) -> bool {
-    matches!(standing, Standing::Aside(_))
 }
 
 /// Whether the server took nothing for a reason that another visit will not change.

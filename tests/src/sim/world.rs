@@ -245,11 +245,11 @@ impl World {
                 self.backups.push(before);
                 Ok(())
             }
-            90 if self.dice.chance(30) => {
+            90 if self.dice.chance(70) => {
                 self.restore_server();
                 Ok(())
             }
-            91 if self.dice.chance(40) => {
+            91 if self.dice.chance(70) => {
                 self.clone_phone(nth);
                 Ok(())
             }
@@ -401,7 +401,7 @@ impl World {
         let phone = &mut self.phones[nth];
         let taken = phone.take(&self.model, outgoing, &answer, &mut self.dice, &mut said);
         let next = match taken {
-            Ok(next) => { if !rough && nth==4 { eprintln!("DBG took again {} q {}", next.again, self.phones[nth].replica.has_queued()); } next },
+            Ok(next) => next,
             Err(error) => {
                 return self.explain(nth, &error);
             }
@@ -455,11 +455,6 @@ impl World {
     }
 
     fn serve_or_stop(&mut self, body: &[u8]) -> Result<Vec<u8>, Stop> {
-        let r = self.serve_or_stop2(body);
-        if let Err(e) = &r { eprintln!("DBG stop {e:?}"); }
-        r
-    }
-    fn serve_or_stop2(&mut self, body: &[u8]) -> Result<Vec<u8>, Stop> {
         let arrived = self.hub.open(&self.model, body)?;
         if arrived.brings_back() {
             let acting = Acting {
@@ -582,7 +577,6 @@ impl World {
                     if !self.visit(nth, false)? {
                         break;
                     }
-                    if round > 57 { eprintln!("DBG round {round} phone {nth} receipt {:?} unsettled {:?} queued {}", self.phones[nth].replica.receipt().map(|r| (r.head.generation, r.head.size)), self.phones[nth].replica.unsettled().map(|(f, s)| (f.change.at, s)).collect::<Vec<_>>(), self.phones[nth].replica.has_queued()); }
                     busy = true;
                 }
             }
@@ -704,8 +698,6 @@ impl World {
                 match standing {
                     Standing::Aside(_) => {}
                     other => {
-                        let d = full.change.device;
-                        eprintln!("DBG unknown {} rights {:?} chains {:?} place {:?} record {} candidate {:?}", self.is_unknown(phone), facts::rights(&self.ledger, self.hub.vocabulary(), d), facts::chain(&self.ledger, full.change.at.chain), facts::place(&self.ledger, full.change.at), full.change.record, sync_core::hub::arrival::candidate(&self.ledger, d));
                         return Err(format!(
                             "phone {nth} (confirmed {}, closed {}) is stuck with {:?}: {other:?}",
                             phone.replica.is_confirmed(),
