@@ -1,3 +1,20 @@
-//! The BinhYen phone library, so far its store: encrypted values, fsynced before "saved".
+//! The BinhYen phone library: one [`Phone`] over sync-core, with UniFFI faces.
+//!
+//! The host owns the socket, the keystore, the clock and the background job. The library gives
+//! bytes to send and takes bytes received; it starts no thread and waits for nothing but the disk.
+//!
+//! ```text
+//! Phone::open -> enrol_begin -> (host: POST /v1/enrol) -> enrol_finish
+//! save -> on the disk -> SavedRecord
+//! request -> (host: POST /v1/sync) -> response, or visit_failed -> wake_at
+//! ```
 
+uniffi::setup_scaffolding!();
+
+mod error;
+mod phone;
 pub mod store;
+mod words;
+
+pub use error::PhoneError;
+pub use phone::*;

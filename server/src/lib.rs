@@ -1,5 +1,49 @@
-//! The BinhYen server, so far its edge: the identity it shows to phones, the loop that accepts
-//! their connections, and the limit on how often a device may come.
+//! The BinhYen server: a log with its store, the port where phones and officers come, and the
+//! command line.
+//!
+//! ```text
+//! http -> office -> hub, writer -> store        cli -> office, http
+//! ```
+//!
+//! - [`office`]: one open log: hub, store, settings;
+//! - [`writer`]: the one thread that writes, with group commit;
+//! - [`http`]: the accept loop, the port of the phones, the console;
+//! - [`cli`]: the commands, from this process or handed to a running server.
 
+pub mod cli;
 pub mod http;
+pub mod keys;
+pub mod office;
+pub mod settings;
+pub mod store;
 pub mod tls;
+pub mod writer;
+
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sync_core::hub::ledger::LedgerFault;
+
+/// Seconds since 1970; 0 when the machine's clock stands before that.
+#[must_use]
+pub fn now_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], LedgerFault> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).map_err(|cause| {
+        LedgerFault::Failed(format!("the machine gives no random bytes: {cause}"))
+    })?;
+    Ok(bytes)
+}
+
+/// Says something to whoever runs the server. Never names a device, a group or an area.
+pub(crate) fn tell(line: &str) {
+    // Nobody to tell is no reason to stop serving.
+    drop(writeln!(std::io::stderr(), "binhyen: {line}"));
+}

@@ -103,7 +103,7 @@ pub struct Replica {
     changes: BTreeMap<ChangeRef, Held>,
     /// Changes whose place was taken, until they are said again.
     forked: BTreeMap<ChangeRef, Held>,
-    /// Where those of them are that were said again; emptied with the last of them.
+    /// Where those are that were said again.
     said: BTreeMap<ChangeRef, ChangeRef>,
     /// Hashes of changes of others that were set aside.
     foreign: BTreeMap<ChangeRef, Hash32>,

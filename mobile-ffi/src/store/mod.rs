@@ -23,26 +23,8 @@ pub const KEY_BYTES_MAX: usize = 1024;
 /// Longest value of a row, before it is sealed.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// One change to one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Op {
-    /// Writes a value, over the one that was there.
-    Put {
-        /// The row's table.
-        table: u8,
-        /// The row's key; it is not encrypted.
-        key: Vec<u8>,
-        /// The row's value.
-        value: Vec<u8>,
-    },
-    /// Removes a value, if there is one.
-    Delete {
-        /// The row's table.
-        table: u8,
-        /// The row's key.
-        key: Vec<u8>,
-    },
-}
+/// One change to one row, as the core says it.
+pub use sync_core::replica::StoreOp as Op;
 
 /// Why the store cannot do what was asked; the names say what the host can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

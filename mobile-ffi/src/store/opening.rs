@@ -106,6 +106,12 @@ pub(super) fn open(
     ))
 }
 
+/// Renames the store aside although it opens, for a host that cannot use what is in it.
+pub(super) fn put_aside(path: &Path, now_s: i64) -> Result<PathBuf, StoreError> {
+    let _lock = take_lock(path)?;
+    move_aside(path, now_s)
+}
+
 /// Holds an exclusive transaction on an empty file until the connection is dropped. The file
 /// stays: removing it would let two openers hold locks on two files of one name.
 fn take_lock(path: &Path) -> Result<Connection, StoreError> {

@@ -2,7 +2,7 @@
 //! in `opening.rs`.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
@@ -24,6 +24,11 @@ impl SqliteStore {
         let sealer = Sealer::new(key);
         let (file, opened) = opening::open(path, &sealer, now_s)?;
         Ok((Self { file, sealer }, opened))
+    }
+
+    /// Renames the store at `path`, with its log, and says where it lies now. Nothing is deleted.
+    pub fn put_aside(path: &Path, now_s: i64) -> Result<PathBuf, StoreError> {
+        opening::put_aside(path, now_s)
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -193,7 +198,6 @@ fn blob(value: ValueRef<'_>) -> Result<&[u8], StoreError> {
 pub(super) mod tests {
     use std::collections::HashSet;
     use std::fs;
-    use std::path::PathBuf;
 
     use super::super::conformance::{Dice, conformance, delete, put, rows};
     use super::super::opening::{file_bytes, with_suffix};

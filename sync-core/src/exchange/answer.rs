@@ -200,11 +200,12 @@ impl Ground {
         ChainTable::new(self.claims.iter().map(|(chain, _)| *chain).collect())
     }
 
-    /// What the phone holds beyond a fork is not what the log has there.
+    /// What the phone holds beyond a fork or a gap is not what the log has there.
     #[must_use]
     pub fn after(mut self, fates: &[Fate]) -> Self {
-        for fate in fates.iter().filter(|f| f.outcome == Outcome::Forked) {
-            if let Some((_, seq)) = self.claims.get_mut(fate.claim) {
+        for fate in fates {
+            let differs = matches!(fate.outcome, Outcome::Forked | Outcome::Gap);
+            if let Some((_, seq)) = self.claims.get_mut(fate.claim).filter(|_| differs) {
                 *seq = fate.through.min(*seq);
             }
         }

@@ -212,7 +212,7 @@ impl Hub {
             gaps: Vec::new(),
         };
         for run in wire {
-            self.cover(view, &mut verified, run)?;
+            self.cover(&mut verified, run)?;
         }
         self.note_lost(view, &mut verified)?;
         Ok(verified)
@@ -229,9 +229,35 @@ impl Hub {
             let tip = self.tip(view, verified, claimed.chain)?;
             if tip < claimed.seq {
                 verified.gaps.push((nth, tip));
+            } else if self.differs(view, verified, nth, claimed)? {
+                verified.gaps.push((nth, 0));
             }
         }
         Ok(())
+    }
+
+    /// Whether another change stands at a tip that was shown in full: somewhere before it the
+    /// chain was forked, and only the whole of it shows where.
+    fn differs(
+        &self,
+        view: &impl View,
+        verified: &Verified,
+        nth: usize,
+        claimed: &Claimed,
+    ) -> Result<bool, LedgerFault> {
+        let shown = verified
+            .request
+            .tips
+            .as_ref()
+            .and_then(|tips| tips.get(nth));
+        let Some((_, shown)) = shown.filter(|_| verified.standing == Standing::Active) else {
+            return Ok(false);
+        };
+        let at = ChangeRef {
+            chain: claimed.chain,
+            seq: claimed.seq,
+        };
+        Ok(facts::place(view, at)?.is_some_and(|place| place.hash != *shown))
     }
 
     /// Number of the newest change that the log, or the waiting room, has of a chain.
@@ -248,25 +274,21 @@ impl Hub {
     }
 
     /// Takes a run as verified, or as one with a gap before it.
-    fn cover(&self, view: &impl View, verified: &mut Verified, run: WireRun) -> Result<(), Stop> {
+    fn cover(&self, verified: &mut Verified, run: WireRun) -> Result<(), Stop> {
         let claim = run.claim;
-        let Some(claimed) = verified.claims.get(claim).copied() else {
-            return Ok(());
-        };
         match verified
             .statement
             .run(&self.realm, run.changes, run.previous)
         {
             Ok(run) => verified.runs.push(CoveredRun { claim, run }),
             Err(broken) => {
-                let tip = self.tip(view, verified, claimed.chain)?;
                 // With its tips in full a request is signed whatever is known here. A run that then
-                // does not give its tip builds on what this log has lost: the phone learns from
-                // the head how far back to begin.
+                // does not give its tip builds on what this log has lost, or on a place that
+                // another change has taken: from its first change on it can be told which.
                 if !matches!(broken, BrokenRun::Unsigned) || verified.request.tips.is_none() {
                     return Err(Stop::of(ProblemCode::Malformed, broken));
                 }
-                verified.gaps.push((claim, tip));
+                verified.gaps.push((claim, 0));
             }
         }
         Ok(())

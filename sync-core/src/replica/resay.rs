@@ -17,7 +17,9 @@ impl Replica {
         // an edit waits until all that it builds on is said again
         let ready = self.forked.values().find(|held| {
             let heads = &held.full.change.heads;
-            heads.iter().all(|head| self.now_at(*head).is_some())
+            heads
+                .iter()
+                .all(|head| self.now_at(*head, held.full.change.record).is_some())
         });
         let Some(held) = ready else {
             return Ok(None);
@@ -26,7 +28,7 @@ impl Replica {
         let heads: Vec<ChangeRef> = change
             .heads
             .iter()
-            .filter_map(|head| self.now_at(*head))
+            .filter_map(|head| self.now_at(*head, change.record))
             .collect();
         let record = match change.act {
             Act::Create { .. } => None,
@@ -53,24 +55,25 @@ impl Replica {
             .map(Some)
     }
 
-    /// Where a change stands now that it may have been said again; `None` while it has to be.
-    fn now_at(&self, at: ChangeRef) -> Option<ChangeRef> {
-        if let Some(again) = self.said.get(&at) {
-            return Some(*again);
+    /// Where a change about `record` stands now that it may have been said again; `None` while it
+    /// has to be. What another copy of this phone wrote at the same place is about its own record.
+    fn now_at(&self, at: ChangeRef, record: RecordId) -> Option<ChangeRef> {
+        let here = self.changes.get(&at);
+        if here.is_some_and(|held| held.full.change.record == record) {
+            return Some(at);
         }
-        let here = !self.forked.contains_key(&at) && self.changes.contains_key(&at);
-        here.then_some(at)
+        if self.forked.contains_key(&at) {
+            return None;
+        }
+        self.said.get(&at).copied()
     }
 
     /// Rows that change when `old` has been said again at `new`.
-    pub(super) fn said_again_ops(&self, old: ChangeRef, new: ChangeRef) -> Vec<StoreOp> {
-        let mut ops = vec![delete(TABLE_FORKED, &at_key(old))];
-        if self.forked.len() > 1 {
-            ops.push(put(TABLE_SAID, &at_key(old), at_key(new)));
-        } else {
-            ops.extend(self.said.keys().map(|at| delete(TABLE_SAID, &at_key(*at))));
-        }
-        ops
+    pub(super) fn said_again_ops(old: ChangeRef, new: ChangeRef) -> Vec<StoreOp> {
+        vec![
+            delete(TABLE_FORKED, &at_key(old)),
+            put(TABLE_SAID, &at_key(old), at_key(new)),
+        ]
     }
 
     fn record_at(&self, at: ChangeRef) -> Option<RecordId> {

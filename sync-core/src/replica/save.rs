@@ -249,12 +249,8 @@ impl Replica {
         if plain.len().saturating_add(parts.len()) > CHANGE_OPS_MAX {
             return Err(SaveError::TooMuch);
         }
-        let installation = self
-            .installation
-            .unwrap_or_else(|| InstallationNonce(half(random, b"installation")));
+        let (installation, id) = self.chain_to_write(frame.logbook, random);
         let realm = &self.identity.realm;
-        let public = self.identity.device.public();
-        let id = chain_id(realm, &public, installation, frame.logbook);
         let mut chain = self.chains.get(&id).cloned().unwrap_or(OwnChain {
             logbook: frame.logbook,
             installation,
@@ -300,7 +296,7 @@ impl Replica {
         }
         let again = again.map(|old| old.full.change.at);
         if let Some(old) = again {
-            ops.extend(self.said_again_ops(old, held.full.change.at));
+            ops.extend(Self::said_again_ops(old, held.full.change.at));
         }
         Ok(Job {
             ops,
@@ -310,6 +306,35 @@ impl Replica {
             installation,
             again,
         })
+    }
+
+    /// The chain of a logbook and the installation that it belongs to: a new one after a restore
+    /// or a fork, and when something that this phone did not write stands on it already.
+    fn chain_to_write(&self, logbook: Logbook, random: &[u8; 32]) -> (InstallationNonce, ChainId) {
+        let realm = &self.identity.realm;
+        let public = self.identity.device.public();
+        if let Some(installation) = self.installation {
+            let id = chain_id(realm, &public, installation, logbook);
+            let own = self.chains.get(&id).map_or(0, |chain| chain.seq);
+            let next = ChangeRef {
+                chain: id,
+                seq: own.saturating_add(1),
+            };
+            let end = ChangeRef {
+                chain: id,
+                seq: u32::MAX,
+            };
+            let taken = self.changes.range(next..=end).next().is_some()
+                || self.foreign.range(next..=end).next().is_some();
+            if !taken {
+                return (installation, id);
+            }
+        }
+        let installation = InstallationNonce(half(random, b"installation"));
+        (
+            installation,
+            chain_id(realm, &public, installation, logbook),
+        )
     }
 
     /// Makes a job count, after its ops are on the disk. Only now is it saved.
@@ -329,9 +354,6 @@ impl Replica {
         if let Some(old) = job.again {
             self.said.insert(old, full.change.at);
             let of = self.forked.remove(&old).map(|old| old.full.change.record);
-            if self.forked.is_empty() {
-                self.said.clear();
-            }
             if let Some(of) = of {
                 self.merge(of);
             }

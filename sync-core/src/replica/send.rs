@@ -259,7 +259,9 @@ impl Replica {
         self.changes
             .get(&at)
             .is_some_and(|held| match held.standing {
-                Standing::Waiting | Standing::Received => true,
+                // what another wrote and a restored server lost is shown, and unknown there
+                Standing::Waiting => held.full.change.device == self.device(),
+                Standing::Received => true,
                 Standing::Aside(_) => held.placed.is_some(),
                 Standing::Queued | Standing::Forked => false,
             })

@@ -1,0 +1,275 @@
+## Frame
+
+app-name = BinhYen
+skip-to-content = Skip to the content
+nav-label = Pages
+nav-records = Records
+nav-devices = Phones
+nav-enrol = Enrol a phone
+sign-out = Sign out
+footer = Every reading is entered in the access log.
+go-on = Go on
+cancel = Cancel
+choose = Choose…
+
+## Signing in
+
+sign-in-title = Sign in
+sign-in-intro = The console is for officers. The operator gives out accounts.
+sign-in-name = Account name
+sign-in-password = Password
+sign-in-button = Sign in
+sign-in-refused = Not signed in: the name or the password is not right, or it was too soon to try again. Wait a minute and try again. If it still fails, ask the operator.
+sign-in-shared-machine = On a shared machine, sign out when you leave it.
+
+## List
+
+list-lanes = Lanes
+search-label = Search
+search-hint = Type two words or more, with or without accents. No search by a person's name, a number or a plate.
+search-two-words = Type at least two words, such as “tuần tra”.
+search-too-long = The search is too long. Type a few main words.
+search-no-numbers = No search by a long number. Take the number out and search again.
+search-no-plates = No search by a plate. Take the plate out and search again.
+search-no-names = No search by a person's name. Search for the work or the place.
+list-bad-date = The date cannot be read. Type it like 05/09/2026.
+list-bad-filter = The filter cannot be read. Press “Clear” and choose again.
+list-from = From
+list-to = To
+list-date-form = dd/mm/yyyy
+list-show = Show
+list-clear = Clear
+list-to-review = To review
+list-this-period = This period (15–14)
+list-last-period = Last period
+list-closed = Choices only, no words. There is no search in this lane.
+list-rounded = Above the commune, only day, commune and type can be seen.
+list-empty = Nothing fits these conditions. Drop a filter or change the days.
+list-pages = Pages of the list
+list-newest = ← Newest
+list-older = Older →
+all-areas = All areas
+all-groups = All groups
+all-types = All types
+all-states = All states
+column-day = Day
+column-record = Record
+column-type = Type
+column-group = Group
+column-area = Area
+column-commune = Commune
+column-state = State
+column-received = Received
+mark-withdrawn = Withdrawn
+mark-rivals = Two versions
+mark-unanswered = Awaits the group
+no-lanes-title = This role reads no single records
+no-lanes-text = If your work needs the records, ask the operator about the role of the account.
+
+## Record
+
+record-written-as = Written as {$name}
+device-named = phone {$name}
+received-at = received {$time}
+phone-clock = phone clock {$time}
+member-number = member {$n}
+member-erased = name erased
+record-withdrawn = The group withdrew this record: {$reason}. It is not counted.
+record-has-rivals = Two phones changed at least one field. Both versions stand below; the group's leader chooses on the phone.
+record-closed-lane = Closed lane: choices only. Remarks come from the fixed list and reach the writing phone only.
+record-fields = Fields
+record-first = first version
+record-acts = Review
+value-erased = erased on request
+field-missing = Missing
+rivals-both = Two phones changed this field
+rival-shown-first = shown first
+history-count = History ({$n})
+history-change = Change
+history-built-on = built on
+history-between = Written after entry
+history-and = and no later than entry
+record-remarks = Remarks
+record-no-remarks = No remarks yet.
+remark-at = At:
+remark-answered = answered by the group
+remark-open = awaits the group
+entered-by = Entered at the console by account {$account}
+
+## Acts
+
+accept-title = Accept
+accept-hint = No reason needed. The group sees it on the phone at its next visit.
+accept-button = Accept
+return-title = Return for more detail
+return-reason = Reason
+return-text = More for the group (optional)
+return-button = Return
+remark-title = Remark on a field
+remark-field = Field
+remark-reason = Fixed reason
+remark-no-reason = None
+remark-text = Words
+remark-fixed-only = In a closed lane choose a fixed reason only; write nothing.
+remark-button = Send the remark
+acts-who = Your account's name goes with each review. The group's words stay as they are.
+done-accepted = Accepted. The group sees it at its next visit.
+done-returned = Returned. The group sees the reason at its next visit.
+done-remarked = Remark entered. The group sees it at that field.
+
+## Phones
+
+devices-pending = Waiting for you
+devices-none-pending = No phone is waiting.
+devices-digits-hint = Look at the phone's screen and type the six digits shown there. If they do not fit, refuse.
+devices-active = In use
+devices-none = No phone yet.
+devices-revoked = Revoked
+all-members = Every member of the group
+device-asked = asked {$time}
+device-seen = last seen {$time}
+device-never-seen = never synced yet
+device-revoked-at = revoked {$time}
+device-digits = Six digits on the phone
+device-confirm = Confirm the phone
+device-refuse = Refuse
+device-revoke = Revoke
+revoke-title = Revoke this phone?
+revoke-text = From its next visit on, the phone can no longer read or send for this group. What was received stays. To use it again, enrol it anew.
+revoke-button = Revoke the phone
+done-confirmed = Phone confirmed. It works from its next visit on.
+done-refused = Phone refused.
+done-revoked = Phone revoked.
+
+## Enrolling
+
+enrol-intro = Four steps: choose the group, choose who uses the phone, scan the code with the phone, confirm the phone here.
+enrol-step-group = 1. Choose the group
+enrol-choose-group = Choose this group
+enrol-step-members = 2. Who uses this phone?
+enrol-members-hint = Choose nobody to let every member of the group use it (a shared phone).
+enrol-make = Make the code
+invitation-title = Enrolment code
+invitation-reload = Reload the page
+invitation-step-scan = 3. Scan the code with the phone
+invitation-qr = QR code for enrolling a phone
+invitation-until = Good for one use, until {$time}.
+invitation-text = Cannot scan? Show the code as text
+invitation-expired = The code has expired.
+invitation-used = This code was used or is no longer held.
+invitation-new = Make a new code
+invitation-step-confirm = 4. Confirm the phone
+invitation-nobody-yet = No phone has scanned the code yet. Once it has, press “Reload the page”.
+
+## What went wrong, and what to do
+
+error-not-found = No such page or record in your scope
+error-not-found-next = The address may be wrong, or the record belongs elsewhere. Go back to the list and look again.
+error-not-allowed = Your role may not do this
+error-not-allowed-next = If your work needs it, ask the operator about the role of the account.
+error-stale = The record has just changed
+error-stale-next = Nothing was entered. Look at the new version, then decide.
+error-invalid = What was sent does not fit
+error-invalid-next = Nothing was entered. Open the page again, choose again and send.
+error-digits = The six digits do not fit
+error-digits-next = The phone was not confirmed. Look at its screen again; if they still do not fit, refuse this phone and make a new code.
+error-not-waiting = This phone or code is no longer waiting
+error-not-waiting-next = It may have been decided already, or expired. See the list of phones; make a new code if needed.
+error-busy = The server is busy
+error-busy-next = Nothing was entered. Wait a minute and try again.
+error-full = The server's disk is full
+error-full-next = Nothing was entered. Tell the operator at once.
+error-failed = The server failed
+error-failed-next = Nothing was entered. Try again; if it fails again, tell the operator and give the time.
+error-foreign = This form can no longer be used
+error-foreign-next = Nothing was entered. Open the page again and repeat; sign in again if asked.
+error-unreadable = The form cannot be read
+error-unreadable-next = Nothing was entered. Open the page again and repeat.
+error-reason = A return needs a reason
+error-field = A remark needs a field
+error-remark = A remark needs a reason or words
+error-group = No group was chosen
+error-six = Type all six digits shown on the phone
+error-back-next = Nothing was entered. Go back, choose and send.
+error-text = The words are too long or hold odd characters
+error-text-next = Nothing was entered. Go back, shorten to 500 characters, take out odd characters and send.
+
+## Labels of the vocabulary, by id. What stands here in neither language is shown as the vocabulary says
+
+vocab-type-patrol = Patrol
+vocab-type-duty_shift = Duty shift
+vocab-type-handover = Shift handover
+vocab-type-tip = Tip
+vocab-type-incident = Incident
+vocab-type-mediation = Mediation
+vocab-type-outreach = Outreach
+vocab-type-meeting = Meeting
+vocab-type-household_visit = Household visit
+vocab-type-fire_safety = Fire safety
+vocab-type-traffic_support = Traffic
+vocab-type-event_guard = Event guard
+vocab-type-checkpoint = Checkpoint
+vocab-type-reintegration_support = Reintegration support
+vocab-type-welfare = Welfare
+vocab-type-facility_check = Facility check
+vocab-type-rescue = Rescue
+vocab-type-mobilised = Called elsewhere
+vocab-type-training = Training
+vocab-type-nil_return = Nothing to report
+vocab-type-suggestion = Suggestion
+vocab-type-member_harm = Member hurt or threatened
+vocab-lane-open = Open
+vocab-lane-tip = Tips
+vocab-lane-mediation = Mediation
+vocab-lane-protected = Protected
+vocab-state-draft = Draft
+vocab-state-queued = Waiting to send
+vocab-state-sent = Sent
+vocab-state-received = Received
+vocab-state-in_review = In review
+vocab-state-accepted = Accepted
+vocab-state-returned = Returned for more detail
+vocab-state-duplicate = Duplicate
+vocab-state-out_of_scope = Out of scope
+vocab-state-valued = Valued
+vocab-state-consolidated = Consolidated
+vocab-state-locked = Period closed
+vocab-state-reopened = Period reopened
+vocab-state-corrected = Corrected
+vocab-state-withdrawn = Withdrawn
+vocab-state-expired = Retention ended
+vocab-state-restricted = Restricted
+vocab-return-time_missing = Time missing
+vocab-return-place_missing = Place missing
+vocab-return-field_missing = A field is missing
+vocab-return-unclear = Not clear
+vocab-return-maybe_duplicate = May be a duplicate
+vocab-return-personal_data = Holds personal data, write it anew
+vocab-return-wrong_type = Wrong type
+vocab-return-other = Other
+vocab-return-meet_officer = Please come in person
+vocab-withdraw-duplicate = Duplicate
+vocab-withdraw-wrong_type = Wrong type
+vocab-withdraw-wrong_group = Wrong group
+vocab-withdraw-mistaken = Written by mistake
+vocab-withdraw-must_not_hold = Holds what must not be written
+vocab-withdraw-request = On request
+vocab-role-member = Member
+vocab-role-deputy = Deputy leader
+vocab-role-leader = Leader
+vocab-role-hamlet_head = Hamlet head
+vocab-role-mediator = Mediator
+vocab-role-mediation_head = Head of mediation group
+vocab-role-club_board = Club board
+vocab-role-commune_officer = Commune police officer
+vocab-role-commune_chief = Commune police chief
+vocab-role-commune_pc = Commune People's Committee
+vocab-role-justice_officer = Justice officer
+vocab-role-province_reviewer = Province reviewer
+vocab-role-province_lead = Province police lead
+vocab-role-emulation_officer = Emulation officer
+vocab-role-steering_reader = Steering board
+vocab-role-key_custodian = Key custodian
+vocab-role-auditor = Auditor
+vocab-role-data_protection = Data protection officer
+vocab-role-operator = Operator

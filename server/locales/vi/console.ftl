@@ -1,0 +1,275 @@
+## Frame
+
+app-name = Bình Yên
+skip-to-content = Đến nội dung chính
+nav-label = Các trang
+nav-records = Sổ ghi chép
+nav-devices = Điện thoại
+nav-enrol = Cấp máy mới
+sign-out = Đăng xuất
+footer = Mỗi lần xem đều được ghi vào nhật ký truy cập.
+go-on = Tiếp tục
+cancel = Hủy
+choose = Chọn…
+
+## Signing in
+
+sign-in-title = Đăng nhập
+sign-in-intro = Bảng điều khiển dành cho cán bộ. Tài khoản do quản trị hệ thống cấp.
+sign-in-name = Tên tài khoản
+sign-in-password = Mật khẩu
+sign-in-button = Đăng nhập
+sign-in-refused = Chưa vào được: tên hoặc mật khẩu không đúng, hoặc thử lại quá sớm. Chờ một phút rồi thử lại. Nếu vẫn không được, hỏi quản trị hệ thống.
+sign-in-shared-machine = Máy dùng chung: đăng xuất khi rời máy.
+
+## List
+
+list-lanes = Làn
+search-label = Tìm
+search-hint = Gõ hai chữ trở lên, có dấu hay không dấu đều được. Không tìm theo tên người, số hoặc biển số.
+search-two-words = Gõ ít nhất hai chữ, ví dụ “tuần tra”.
+search-too-long = Câu tìm quá dài. Gõ vài chữ chính.
+search-no-numbers = Không tìm theo số dài. Bỏ dãy số rồi tìm lại.
+search-no-plates = Không tìm theo biển số. Bỏ biển số rồi tìm lại.
+search-no-names = Không tìm theo tên người. Tìm theo việc hoặc nơi.
+list-bad-date = Ngày chưa đúng. Gõ ngày theo dạng 05/09/2026.
+list-bad-filter = Điều kiện lọc không đọc được. Bấm “Bỏ lọc” rồi chọn lại.
+list-from = Từ ngày
+list-to = Đến ngày
+list-date-form = dd/mm/yyyy
+list-show = Xem
+list-clear = Bỏ lọc
+list-to-review = Chờ xem xét
+list-this-period = Kỳ này (15–14)
+list-last-period = Kỳ trước
+list-closed = Chỉ có mục chọn, không có lời kể. Không tìm kiếm trong làn này.
+list-rounded = Trên cấp xã chỉ xem được ngày, xã và loại.
+list-empty = Không có mục nào theo điều kiện này. Bỏ bớt điều kiện lọc hoặc đổi ngày.
+list-pages = Các trang của danh sách
+list-newest = ← Mới nhất
+list-older = Cũ hơn →
+all-areas = Tất cả địa bàn
+all-groups = Tất cả tổ
+all-types = Tất cả loại
+all-states = Tất cả trạng thái
+column-day = Ngày
+column-record = Nội dung
+column-type = Loại
+column-group = Tổ
+column-area = Địa bàn
+column-commune = Xã, phường
+column-state = Trạng thái
+column-received = Nhận lúc
+mark-withdrawn = Đã rút lại
+mark-rivals = Hai máy cùng sửa
+mark-unanswered = Chờ tổ trả lời
+no-lanes-title = Vai trò này không xem từng mục
+no-lanes-text = Nếu công việc cần xem sổ ghi chép, hỏi quản trị hệ thống về vai trò của tài khoản.
+
+## Record
+
+record-written-as = Ghi với tên {$name}
+device-named = máy {$name}
+received-at = nhận lúc {$time}
+phone-clock = giờ máy {$time}
+member-number = thành viên số {$n}
+member-erased = tên đã xóa
+record-withdrawn = Tổ đã rút lại mục này: {$reason}. Không tính vào báo cáo.
+record-has-rivals = Hai máy cùng sửa ít nhất một mục. Cả hai lời ghi đều giữ ở dưới; tổ trưởng chọn trên điện thoại.
+record-closed-lane = Làn kín: chỉ có mục chọn. Nhận xét theo danh sách có sẵn và chỉ đến máy đã ghi.
+record-fields = Nội dung
+record-first = bản ghi đầu
+record-acts = Xem xét
+value-erased = đã xóa theo yêu cầu
+field-missing = Thiếu
+rivals-both = Hai máy cùng sửa mục này
+rival-shown-first = đang hiện trước
+history-count = Lịch sử ({$n})
+history-change = Lần sửa
+history-built-on = dựa trên
+history-between = Viết sau mục
+history-and = và không muộn hơn mục
+record-remarks = Nhận xét
+record-no-remarks = Chưa có nhận xét.
+remark-at = Ở mục:
+remark-answered = tổ đã trả lời
+remark-open = chờ tổ trả lời
+entered-by = Nhập tại bảng điều khiển bởi tài khoản {$account}
+
+## Acts
+
+accept-title = Xác nhận
+accept-hint = Không cần lý do. Tổ thấy trên điện thoại ở lần đồng bộ sau.
+accept-button = Xác nhận
+return-title = Trả lại để bổ sung
+return-reason = Lý do
+return-text = Ghi thêm cho tổ (không bắt buộc)
+return-button = Trả lại
+remark-title = Nhận xét một mục
+remark-field = Mục
+remark-reason = Lý do có sẵn
+remark-no-reason = Không chọn
+remark-text = Lời nhận xét
+remark-fixed-only = Trong làn kín chỉ chọn lý do có sẵn, không ghi chữ.
+remark-button = Gửi nhận xét
+acts-who = Tên tài khoản của bạn đi kèm mỗi lần xem xét. Lời của tổ giữ nguyên.
+done-accepted = Đã xác nhận. Tổ sẽ thấy ở lần đồng bộ sau.
+done-returned = Đã trả lại. Tổ sẽ thấy lý do ở lần đồng bộ sau.
+done-remarked = Đã ghi nhận xét. Tổ sẽ thấy ở đúng mục đó.
+
+## Phones
+
+devices-pending = Chờ xác nhận
+devices-none-pending = Không có máy nào đang chờ.
+devices-digits-hint = Nhìn màn hình điện thoại và gõ sáu số đang hiện ở đó. Không khớp thì từ chối.
+devices-active = Đang dùng
+devices-none = Chưa có máy nào.
+devices-revoked = Đã thu hồi
+all-members = Mọi thành viên của tổ
+device-asked = xin vào lúc {$time}
+device-seen = lần cuối {$time}
+device-never-seen = chưa đồng bộ lần nào
+device-revoked-at = thu hồi lúc {$time}
+device-digits = Sáu số trên máy
+device-confirm = Xác nhận máy
+device-refuse = Từ chối
+device-revoke = Thu hồi
+revoke-title = Thu hồi máy này?
+revoke-text = Từ lần đồng bộ sau, máy không đọc và không gửi được cho tổ này nữa. Những gì đã nhận vẫn giữ. Muốn dùng lại phải cấp máy từ đầu.
+revoke-button = Thu hồi máy
+done-confirmed = Đã xác nhận máy. Máy dùng được từ lần đồng bộ sau.
+done-refused = Đã từ chối máy.
+done-revoked = Đã thu hồi máy.
+
+## Enrolling
+
+enrol-intro = Bốn bước: chọn tổ, chọn người dùng, quét mã bằng điện thoại, xác nhận máy tại đây.
+enrol-step-group = 1. Chọn tổ
+enrol-choose-group = Chọn tổ này
+enrol-step-members = 2. Ai dùng máy này?
+enrol-members-hint = Không chọn ai thì mọi thành viên của tổ đều dùng được (máy dùng chung).
+enrol-make = Tạo mã
+invitation-title = Mã cấp máy
+invitation-reload = Tải lại trang
+invitation-step-scan = 3. Quét mã bằng điện thoại
+invitation-qr = Mã QR để cấp máy
+invitation-until = Dùng một lần, đến {$time}.
+invitation-text = Không quét được? Xem mã dạng chữ
+invitation-expired = Mã đã hết hạn.
+invitation-used = Mã này đã được dùng hoặc không còn nữa.
+invitation-new = Tạo mã mới
+invitation-step-confirm = 4. Xác nhận máy
+invitation-nobody-yet = Chưa có máy nào quét mã. Quét xong, bấm “Tải lại trang”.
+
+## What went wrong, and what to do
+
+error-not-found = Không có trang hoặc mục này trong phạm vi của bạn
+error-not-found-next = Có thể đường dẫn sai, hoặc mục thuộc địa bàn khác. Về danh sách và tìm lại.
+error-not-allowed = Vai trò của bạn không làm được việc này
+error-not-allowed-next = Nếu công việc cần, hỏi quản trị hệ thống về vai trò của tài khoản.
+error-stale = Mục này vừa thay đổi
+error-stale-next = Chưa ghi gì. Xem lại bản mới rồi quyết định.
+error-invalid = Nội dung gửi lên chưa phù hợp
+error-invalid-next = Chưa ghi gì. Mở lại trang, chọn lại rồi gửi.
+error-digits = Sáu số không khớp
+error-digits-next = Máy chưa được xác nhận. Nhìn lại màn hình điện thoại; nếu vẫn không khớp thì từ chối máy này và tạo mã mới.
+error-not-waiting = Máy hoặc mã này không còn chờ nữa
+error-not-waiting-next = Có thể đã được xử lý hoặc hết hạn. Xem danh sách điện thoại; nếu cần, tạo mã mới.
+error-busy = Máy chủ đang bận
+error-busy-next = Chưa ghi gì. Chờ một phút rồi thử lại.
+error-full = Máy chủ hết chỗ lưu
+error-full-next = Chưa ghi gì. Báo ngay cho quản trị hệ thống.
+error-failed = Máy chủ gặp lỗi
+error-failed-next = Chưa ghi gì. Thử lại; nếu vẫn lỗi, báo quản trị hệ thống và cho biết giờ.
+error-foreign = Biểu mẫu này không còn dùng được
+error-foreign-next = Chưa ghi gì. Mở lại trang rồi làm lại; nếu được hỏi thì đăng nhập lại.
+error-unreadable = Không đọc được biểu mẫu
+error-unreadable-next = Chưa ghi gì. Mở lại trang rồi làm lại.
+error-reason = Trả lại thì phải chọn lý do
+error-field = Nhận xét thì phải chọn mục
+error-remark = Nhận xét thì phải chọn lý do hoặc ghi lời
+error-group = Chưa chọn tổ
+error-six = Phải gõ đủ sáu số trên màn hình điện thoại
+error-back-next = Chưa ghi gì. Quay lại, chọn rồi gửi.
+error-text = Lời ghi quá dài hoặc có ký tự lạ
+error-text-next = Chưa ghi gì. Quay lại, rút còn 500 chữ cái trở lại, bỏ ký tự lạ rồi gửi.
+
+## Labels of the vocabulary, by id. What stands here in neither language is shown as the vocabulary says
+
+vocab-type-patrol = Tuần tra
+vocab-type-duty_shift = Trực
+vocab-type-handover = Bàn giao ca
+vocab-type-tip = Nguồn tin
+vocab-type-incident = Vụ việc
+vocab-type-mediation = Hòa giải
+vocab-type-outreach = Tuyên truyền, vận động
+vocab-type-meeting = Họp, sinh hoạt
+vocab-type-household_visit = Thăm hộ dân
+vocab-type-fire_safety = Phòng cháy, chữa cháy
+vocab-type-traffic_support = Trật tự giao thông
+vocab-type-event_guard = Bảo vệ lễ hội, sự kiện
+vocab-type-checkpoint = Chốt
+vocab-type-reintegration_support = Giúp tái hòa nhập
+vocab-type-welfare = An sinh xã hội
+vocab-type-facility_check = Kiểm tra cổng rào, kẻng, đèn, camera
+vocab-type-rescue = Cứu nạn, cứu hộ
+vocab-type-mobilised = Được điều động
+vocab-type-training = Huấn luyện, bồi dưỡng, diễn tập
+vocab-type-nil_return = Không có phát sinh
+vocab-type-suggestion = Kiến nghị
+vocab-type-member_harm = Thành viên bị tai nạn, đe dọa
+vocab-lane-open = Sổ chung
+vocab-lane-tip = Nguồn tin
+vocab-lane-mediation = Hòa giải
+vocab-lane-protected = Cần bảo vệ
+vocab-state-draft = Nháp
+vocab-state-queued = Chờ gửi
+vocab-state-sent = Đã gửi
+vocab-state-received = Đã nhận
+vocab-state-in_review = Đang xem xét
+vocab-state-accepted = Đã xác nhận
+vocab-state-returned = Trả lại để bổ sung
+vocab-state-duplicate = Trùng
+vocab-state-out_of_scope = Ngoài phạm vi
+vocab-state-valued = Đã đánh giá
+vocab-state-consolidated = Đã tổng hợp
+vocab-state-locked = Đã chốt kỳ
+vocab-state-reopened = Mở lại kỳ
+vocab-state-corrected = Đã đính chính
+vocab-state-withdrawn = Đã rút lại
+vocab-state-expired = Hết hạn lưu
+vocab-state-restricted = Đang hạn chế
+vocab-return-time_missing = Thiếu thời gian
+vocab-return-place_missing = Thiếu địa điểm
+vocab-return-field_missing = Thiếu mục cần điền
+vocab-return-unclear = Nội dung chưa rõ
+vocab-return-maybe_duplicate = Nghi trùng
+vocab-return-personal_data = Có thông tin cá nhân, cần ghi lại
+vocab-return-wrong_type = Sai loại
+vocab-return-other = Khác
+vocab-return-meet_officer = Mời gặp trực tiếp
+vocab-withdraw-duplicate = Trùng
+vocab-withdraw-wrong_type = Sai loại
+vocab-withdraw-wrong_group = Sai tổ
+vocab-withdraw-mistaken = Ghi nhầm
+vocab-withdraw-must_not_hold = Có nội dung không được ghi
+vocab-withdraw-request = Theo yêu cầu
+vocab-role-member = Tổ viên
+vocab-role-deputy = Tổ phó
+vocab-role-leader = Tổ trưởng
+vocab-role-hamlet_head = Trưởng ban nhân dân ấp / trưởng khóm
+vocab-role-mediator = Hòa giải viên
+vocab-role-mediation_head = Tổ trưởng tổ hòa giải
+vocab-role-club_board = Ban chủ nhiệm
+vocab-role-commune_officer = Công an phụ trách ấp
+vocab-role-commune_chief = Trưởng / Phó Công an xã
+vocab-role-commune_pc = UBND cấp xã
+vocab-role-justice_officer = Công chức tư pháp - hộ tịch
+vocab-role-province_reviewer = PV05
+vocab-role-province_lead = Lãnh đạo PV05 / Công an tỉnh
+vocab-role-emulation_officer = Cán bộ thi đua - khen thưởng
+vocab-role-steering_reader = Ban Chỉ đạo, cấp ủy
+vocab-role-key_custodian = Người giữ khóa niêm
+vocab-role-auditor = Giám sát
+vocab-role-data_protection = Cán bộ bảo vệ dữ liệu cá nhân
+vocab-role-operator = Quản trị hệ thống

@@ -1,0 +1,250 @@
+//! `serve`: puts the server together and runs it.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use sync_core::invitation::is_server_url;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{DONE, NO_DATA, NOT_DONE, NOT_UNDERSTOOD, Outcome, ServeArgs, admin};
+use crate::http::accept::{self, AcceptLimits};
+use crate::http::desk::OfficeDesk;
+use crate::http::limit::DeviceLimits;
+use crate::http::{console, device};
+use crate::now_s;
+use crate::office::{Begin, Office, TLS_NAME};
+use crate::settings::{LISTEN_DEFAULT, Settings};
+use crate::tls::Identity;
+
+/// How often what has run out is dropped.
+const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Serves until it is asked to stop.
+pub(super) fn serve(data: &Path, args: &ServeArgs) -> Outcome {
+    if let Some(url) = args.public_url.as_deref().filter(|url| !is_server_url(url)) {
+        return Outcome::failed(
+            NOT_UNDERSTOOD,
+            format!("--public-url {url}: write https://HOST or https://HOST:PORT, without a path"),
+        );
+    }
+    let (office, running) = match Office::open(data, Begin::Allowed) {
+        Ok(open) => open,
+        Err(why) => return Outcome::failed(NO_DATA, why.to_string()),
+    };
+    let office = Arc::new(office);
+    let outcome = run(&office, args).unwrap_or_else(|outcome| outcome);
+    drop(office);
+    running.stop();
+    outcome
+}
+
+fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
+    let mut settings = office.settings();
+    merge(&mut settings, args);
+    let asked = settings.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
+    let address = address_of(asked)?;
+    let identity = identity_of(office.directory(), &settings, args, address)?;
+    let runtime = Runtime::new().map_err(|cause| {
+        Outcome::failed(NOT_DONE, format!("the system gives no threads: {cause}"))
+    })?;
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|cause| not_bound(address, &cause))?;
+        let bound = listener
+            .local_addr()
+            .map_err(|cause| not_bound(address, &cause))?;
+        settings.bound = Some(bound.to_string());
+        settings.foreign_certificate = args.cert.is_some();
+        let kept = office.change_settings(settings);
+        kept.map_err(|why| Outcome::failed(NO_DATA, why.to_string()))?;
+        let commands = admin::listen(office.directory()).map_err(|cause| {
+            let why = format!(
+                "no socket for commands can be made in {} ({cause}): use a shorter path on a \
+                 local disk",
+                office.directory().display()
+            );
+            Outcome::failed(NO_DATA, why)
+        })?;
+        // Asked for before anybody is told that the server is there.
+        let stop = Stop::listen().map_err(|cause| Outcome::failed(NOT_DONE, cause.to_string()))?;
+        let commands = tokio::spawn(admin::run_all(commands, Arc::clone(office)));
+        let upkeep = tokio::spawn(keep_up(Arc::clone(office)));
+        say_where(bound);
+        let served = accept::serve(
+            listener,
+            identity.server_config(),
+            app(office),
+            AcceptLimits::default(),
+            stop.asked(),
+        )
+        .await;
+        commands.abort();
+        upkeep.abort();
+        admin::close(office.directory());
+        served.map_err(|cause| {
+            Outcome::failed(
+                NOT_DONE,
+                format!("the server can no longer listen: {cause}"),
+            )
+        })
+    });
+    served.map(|_report| Outcome {
+        code: DONE,
+        ..Outcome::done("")
+    })
+}
+
+/// All that stands behind the one port.
+fn app(office: &Arc<Office>) -> Router {
+    let desk = Arc::new(OfficeDesk::new(Arc::clone(office)));
+    device::router(Arc::clone(office), DeviceLimits::default())
+        .merge(console::router(desk, now_s))
+        .route("/", get(|| async { Redirect::to("/console") }))
+}
+
+/// What is said now counts from now on; what is not said stays.
+fn merge(settings: &mut Settings, args: &ServeArgs) {
+    if args.listen.is_some() {
+        settings.listen.clone_from(&args.listen);
+    }
+    if args.public_url.is_some() {
+        settings.public_url.clone_from(&args.public_url);
+    }
+    for name in &args.name {
+        if !settings.names.contains(name) {
+            settings.names.push(name.clone());
+        }
+    }
+}
+
+fn address_of(asked: &str) -> Result<SocketAddr, Outcome> {
+    let resolved = asked.to_socket_addrs().map(|mut found| found.next());
+    if let Ok(Some(address)) = resolved {
+        return Ok(address);
+    }
+    Err(Outcome::failed(
+        NOT_UNDERSTOOD,
+        format!("--listen {asked}: write ADDRESS:PORT, as in {LISTEN_DEFAULT} or [::]:8443"),
+    ))
+}
+
+fn identity_of(
+    data: &Path,
+    settings: &Settings,
+    args: &ServeArgs,
+    address: SocketAddr,
+) -> Result<Identity, Outcome> {
+    let identity = match (&args.cert, &args.key) {
+        (Some(certificate), Some(key)) => Identity::from_files(certificate, key),
+        (Some(_) | None, Some(_) | None) => {
+            let mut names = settings.names.clone();
+            if !address.ip().is_unspecified() {
+                names.push(address.ip().to_string());
+            }
+            names.extend(settings.public_url.as_deref().and_then(host_of));
+            Identity::load_or_create(&data.join(TLS_NAME), &names)
+        }
+    };
+    identity.map_err(|why| Outcome::failed(NO_DATA, with_causes(&why)))
+}
+
+/// The host of an address that was checked before.
+fn host_of(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://")?;
+    let host = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        Some(_) | None => rest,
+    };
+    Some(host.trim_matches(['[', ']']).to_owned())
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+fn not_bound(address: SocketAddr, cause: &io::Error) -> Outcome {
+    let port = address.port();
+    let (ip, kind) = (address.ip(), cause.kind());
+    let why = if kind == io::ErrorKind::AddrInUse {
+        format!(
+            "port {port} is in use on {ip}: end the program that has it, or choose another with \
+             --listen {ip}:PORT (port 0 takes a free one)"
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!(
+            "port {port} needs the rights of the system's administrator: choose one above 1023 \
+             with --listen"
+        )
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("{ip} is no address of this machine: choose one that it has, or 0.0.0.0 for all")
+    } else {
+        format!("{address}: {cause}")
+    };
+    Outcome::failed(NOT_DONE, why)
+}
+
+/// The one line that a start says.
+fn say_where(bound: SocketAddr) {
+    // Nobody to tell is no reason not to serve.
+    drop(writeln!(
+        io::stdout(),
+        "listening on https://{bound} (console: https://{bound}/console)"
+    ));
+}
+
+/// Drops what has run out, at once and then once a day.
+#[expect(clippy::infinite_loop, reason = "it is dropped when the server stops")]
+async fn keep_up(office: Arc<Office>) {
+    let mut days = interval(UPKEEP_EVERY);
+    days.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        days.tick().await;
+        let dropped = office.writer().act_soon(|hub, ledger| {
+            hub.drop_refused(ledger, now_s())?;
+            ledger.prune_sessions(now_s())?;
+            Ok(())
+        });
+        if dropped.await.is_err() {
+            crate::tell("what has run out could not be dropped; it is tried again tomorrow");
+        }
+    }
+}
+
+/// The signals that end a server.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! A desk in memory: one commune, a few records in every way a record can look, and a list of the
+//! calls in their order.
+
+use std::sync::Mutex;
+
+use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
+use sync_core::text::index_text;
+use sync_core::vocabulary::{Lane, Vocabulary};
+
+use super::records::{device, khmer, open_rows, patrol, tip, tip_row};
+use crate::http::console::desk::*;
+use crate::http::console::password::hash_password;
+
+pub(super) const PASSWORD: &str = "mùa nước nổi 2026";
+pub(super) const GROUP: GroupId = GroupId([7; 16]);
+pub(super) const COMMUNE: AreaRef = AreaRef([3; 16]);
+pub(super) const HAMLET: AreaRef = AreaRef([4; 16]);
+pub(super) const PATROL: RecordId = RecordId([1; 16]);
+pub(super) const TIP: RecordId = RecordId([2; 16]);
+pub(super) const KHMER: RecordId = RecordId([5; 16]);
+pub(super) const WAITING: KeyId = KeyId([0xA1; 8]);
+pub(super) const WRITING: KeyId = KeyId([0xB2; 8]);
+pub(super) const DIGITS: &str = "482913";
+pub(super) const NOW_S: i64 = 1_788_600_000;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) accounts: Vec<SignInRow>,
+    pub(super) sessions: Vec<([u8; 32], u32, [u8; 16], i64)>,
+    pub(super) calls: Vec<String>,
+    pub(super) filters: Vec<ListFilter>,
+    pub(super) reviews: Vec<(u32, ReviewInput)>,
+    pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) pending_decided: bool,
+    pub(super) revoked: bool,
+}
+
+pub(super) struct TestDesk {
+    pub(super) state: Mutex<State>,
+}
+
+impl TestDesk {
+    pub(super) fn new() -> Self {
+        let vocabulary = Vocabulary::builtin();
+        let hash = hash_password(PASSWORD).unwrap();
+        let account = |number: u32, name: &str, role: &str, active: bool| SignInRow {
+            number,
+            name: name.to_owned(),
+            role: vocabulary.role_by_id(role).unwrap().number,
+            area: COMMUNE,
+            active,
+            password_hash: hash.clone(),
+            failures: 0,
+            not_before_s: 0,
+        };
+        let accounts = vec![
+            account(1, "chi.huy", "commune_chief", true),
+            account(2, "pv05", "province_reviewer", true),
+            account(3, "giam.sat", "auditor", true),
+            account(4, "da.nghi", "commune_officer", false),
+            account(5, "tu.phap", "justice_officer", true),
+        ];
+        Self {
+            state: Mutex::new(State {
+                accounts,
+                ..State::default()
+            }),
+        }
+    }
+
+    pub(super) fn calls(&self) -> Vec<String> {
+        self.state.lock().unwrap().calls.clone()
+    }
+
+    pub(super) fn forget_calls(&self) {
+        self.state.lock().unwrap().calls.clear();
+    }
+
+    fn call(&self, name: &str) {
+        self.state.lock().unwrap().calls.push(name.to_owned());
+    }
+
+    /// What a real desk does inside each reading, before it reads.
+    fn audited(&self, name: &str) {
+        self.call(&format!("audit {name}"));
+        self.call(name);
+    }
+}
+
+impl Desk for TestDesk {
+    fn account_by_name(&self, name: &str) -> Result<Option<SignInRow>, DeskError> {
+        self.call("account_by_name");
+        let state = self.state.lock().unwrap();
+        Ok(state.accounts.iter().find(|row| row.name == name).cloned())
+    }
+
+    fn note_sign_in(
+        &self,
+        account: u32,
+        ok: bool,
+        _now_s: i64,
+        not_before_s: i64,
+    ) -> Result<(), DeskError> {
+        self.call(&format!("note_sign_in {ok}"));
+        let mut state = self.state.lock().unwrap();
+        let row = state
+            .accounts
+            .iter_mut()
+            .find(|row| row.number == account)
+            .unwrap();
+        row.failures = if ok { 0 } else { row.failures + 1 };
+        row.not_before_s = not_before_s;
+        Ok(())
+    }
+
+    fn open_session(
+        &self,
+        token_hash: [u8; 32],
+        account: u32,
+        csrf: [u8; 16],
+        _now_s: i64,
+        expires_s: i64,
+    ) -> Result<(), DeskError> {
+        let mut state = self.state.lock().unwrap();
+        state.sessions.push((token_hash, account, csrf, expires_s));
+        Ok(())
+    }
+
+    fn session(&self, token_hash: [u8; 32]) -> Result<Option<SessionRow>, DeskError> {
+        let state = self.state.lock().unwrap();
+        let Some((_, account, csrf, expires_s)) =
+            state.sessions.iter().find(|row| row.0 == token_hash)
+        else {
+            return Ok(None);
+        };
+        let row = state
+            .accounts
+            .iter()
+            .find(|row| row.number == *account)
+            .unwrap();
+        Ok(row.active.then(|| SessionRow {
+            officer: Officer {
+                account: row.number,
+                name: row.name.clone(),
+                role: row.role,
+                area: row.area,
+                area_name: "Xã Hòa Tú".to_owned(),
+            },
+            csrf: *csrf,
+            expires_s: *expires_s,
+        }))
+    }
+
+    fn end_session(&self, token_hash: [u8; 32]) -> Result<(), DeskError> {
+        let mut state = self.state.lock().unwrap();
+        state.sessions.retain(|row| row.0 != token_hash);
+        Ok(())
+    }
+
+    fn list(&self, officer: &Officer, filter: &ListFilter) -> Result<ListPage, DeskError> {
+        self.audited("list");
+        self.state.lock().unwrap().filters.push(filter.clone());
+        if Vocabulary::builtin().sees_rounded(officer.role, filter.lane) {
+            let row = |day| RoundedRow {
+                day,
+                commune_name: "Xã Hòa Tú".to_owned(),
+                record_type: 4,
+            };
+            return Ok(ListPage {
+                rows: ListRows::Rounded(vec![row(20_700), row(20_698)]),
+                older: PageKey::new("20698.4"),
+            });
+        }
+        let fits = |row: &ListRow| {
+            filter.search.as_ref().is_none_or(|search| {
+                search
+                    .query()
+                    .finds(&index_text(&format!("{} {}", row.headline, row.area_name)))
+            })
+        };
+        let rows = if filter.lane == Lane::Open {
+            open_rows()
+        } else {
+            vec![tip_row()]
+        };
+        let first = filter.page.is_none() && filter.search.is_none();
+        Ok(ListPage {
+            rows: ListRows::Full(rows.into_iter().filter(fits).collect()),
+            older: first.then(|| PageKey::new("20690.311").unwrap()),
+        })
+    }
+
+    fn record(&self, officer: &Officer, record: RecordId) -> Result<Option<RecordPage>, DeskError> {
+        self.audited("record");
+        let page = match record {
+            PATROL => patrol(),
+            TIP => tip(),
+            KHMER => khmer(),
+            _ => return Ok(None),
+        };
+        let rounded = Vocabulary::builtin().sees_rounded(officer.role, page.lane);
+        let reads = Vocabulary::builtin().may_read(officer.role, page.lane);
+        Ok(Some(page).filter(|_| reads && !rounded))
+    }
+
+    fn areas(&self, _officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
+        let area = |area, name: &str, depth| AreaRow {
+            area,
+            name: name.to_owned(),
+            depth,
+        };
+        Ok(vec![
+            area(COMMUNE, "Xã Hòa Tú", 0),
+            area(HAMLET, "Ấp Hòa Phuông", 1),
+            area(AreaRef([5; 16]), "Ấp Đồng Tháp", 1),
+        ])
+    }
+
+    fn groups(
+        &self,
+        _officer: &Officer,
+        _area: Option<AreaRef>,
+    ) -> Result<Vec<GroupRow>, DeskError> {
+        Ok(vec![GroupRow {
+            group: GROUP,
+            name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
+            area_name: "Ấp Hòa Phuông".to_owned(),
+        }])
+    }
+
+    fn members(&self, _officer: &Officer, _group: GroupId) -> Result<Vec<MemberRow>, DeskError> {
+        self.audited("members");
+        let member = |number, name: Option<&str>, role| MemberRow {
+            number,
+            name: name.map(str::to_owned),
+            role,
+        };
+        Ok(vec![
+            member(1, Some("Lý Thị Hoa"), 3),
+            member(2, Some("Thạch Sóc"), 1),
+            member(3, None, 1),
+        ])
+    }
+
+    fn devices(&self, _officer: &Officer) -> Result<Vec<DeviceRow>, DeskError> {
+        self.audited("devices");
+        let state = self.state.lock().unwrap();
+        let mut rows = vec![device(
+            WRITING,
+            if state.revoked {
+                DeviceState::Revoked { since_s: NOW_S }
+            } else {
+                DeviceState::Active {
+                    last_seen_s: Some(NOW_S - 5_000),
+                }
+            },
+        )];
+        if !state.pending_decided {
+            rows.push(device(
+                WAITING,
+                DeviceState::Pending {
+                    since_s: NOW_S - 60,
+                },
+            ));
+        }
+        Ok(rows)
+    }
+
+    fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError> {
+        self.call("review");
+        let page = self
+            .record(officer, input.record)?
+            .ok_or(DeskError::NotFound)?;
+        if page.heads != input.seen_heads {
+            return Err(DeskError::Stale);
+        }
+        if page.lane.is_closed() && input.text.is_some() {
+            return Err(DeskError::Invalid);
+        }
+        let mut state = self.state.lock().unwrap();
+        state.reviews.push((officer.account, input.clone()));
+        Ok(())
+    }
+
+    fn invite(
+        &self,
+        _officer: &Officer,
+        group: GroupId,
+        members: &[u16],
+    ) -> Result<InviteId, DeskError> {
+        let mut state = self.state.lock().unwrap();
+        state.invited.push((group, members.to_vec()));
+        Ok(InviteId([9; 16]))
+    }
+
+    fn invitation(
+        &self,
+        _officer: &Officer,
+        invite: InviteId,
+    ) -> Result<Option<InvitePage>, DeskError> {
+        let pending = !self.state.lock().unwrap().pending_decided;
+        let secret = "BINHYEN1:6J2K9QF4T8W3ZC7H5XN0V1RBMPD6A2EYG4S8KJ3L9QTWUZ5C7H1X";
+        Ok((invite == InviteId([9; 16])).then(|| InvitePage {
+            group_name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
+            members: vec!["Thạch Sóc".to_owned()],
+            qr_text: Some(secret.to_owned()),
+            expires_s: NOW_S + 900,
+            pending: pending
+                .then(|| {
+                    device(
+                        WAITING,
+                        DeviceState::Pending {
+                            since_s: NOW_S - 60,
+                        },
+                    )
+                })
+                .into_iter()
+                .collect(),
+        }))
+    }
+
+    fn confirm_device(
+        &self,
+        _officer: &Officer,
+        group: GroupId,
+        device: KeyId,
+        digits: &str,
+    ) -> Result<(), DeskError> {
+        assert_eq!((group, device), (GROUP, WAITING));
+        if digits != DIGITS {
+            return Err(DeskError::WrongDigits);
+        }
+        self.call("confirm_device");
+        self.state.lock().unwrap().pending_decided = true;
+        Ok(())
+    }
+
+    fn refuse_device(
+        &self,
+        _officer: &Officer,
+        _group: GroupId,
+        _device: KeyId,
+    ) -> Result<(), DeskError> {
+        self.call("refuse_device");
+        self.state.lock().unwrap().pending_decided = true;
+        Ok(())
+    }
+
+    fn revoke_device(
+        &self,
+        _officer: &Officer,
+        _group: GroupId,
+        device: KeyId,
+    ) -> Result<(), DeskError> {
+        assert_eq!(device, WRITING);
+        self.call("revoke_device");
+        self.state.lock().unwrap().revoked = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+use super::*;
+
+#[test]
+fn days_are_written_in_the_house_format_and_read_back() {
+    assert_eq!(day_text(0), "01/01/1970");
+    assert_eq!(day_text(20_700), "04/09/2026");
+    for day in [0, 58, 59, 60, 364, 10_957, 11_016, 20_700, 24_000, 60_000] {
+        assert_eq!(read_day(&day_text(day)), Some(day));
+    }
+    assert_eq!(read_day("2026-09-05"), read_day(" 5/9/2026 "));
+    for wrong in [
+        "",
+        "31/06/2026",
+        "29/02/2026",
+        "5/9/26",
+        "9/2026",
+        "05.09.2026",
+        "0/1/2026",
+        "1/13/2026",
+    ] {
+        assert_eq!(read_day(wrong), None, "{wrong}");
+    }
+    assert!(read_day("29/02/2028").is_some());
+}
+
+#[test]
+fn times_are_local_whatever_the_machine_thinks() {
+    assert_eq!(time_text(0), "01/01/1970 07:00");
+    assert_eq!(time_text(17 * 3_600 - 60), "01/01/1970 23:59");
+    assert_eq!(time_text(-8 * 3_600), "31/12/1969 23:00");
+    assert_eq!((local_day(17 * 3_600 - 1), local_day(17 * 3_600)), (0, 1));
+}
+
+#[test]
+fn a_reporting_period_runs_from_the_fifteenth_to_the_fourteenth() {
+    let period = |text: &str| {
+        let (from, to) = period_of(read_day(text).unwrap());
+        (day_text(from), day_text(to))
+    };
+    let march = ("15/02/2026".to_owned(), "14/03/2026".to_owned());
+    assert_eq!(period("14/03/2026"), march);
+    assert_eq!(period("15/02/2026"), march);
+    assert_eq!(period("15/03/2026").0, "15/03/2026");
+    assert_eq!(
+        period("03/01/2026"),
+        ("15/12/2025".to_owned(), "14/01/2026".to_owned())
+    );
+    assert_eq!(
+        period("31/12/2026"),
+        ("15/12/2026".to_owned(), "14/01/2027".to_owned())
+    );
+}
+
+#[test]
+fn an_unknown_label_falls_back_to_the_vocabulary() {
+    assert_eq!(Locale::En.label("type", "patrol", "Tuần tra"), "Patrol");
+    assert_eq!(Locale::En.label("type", "new_kind", "Loại mới"), "Loại mới");
+    assert_eq!(Locale::En.record_type(60_000), "60000");
+}

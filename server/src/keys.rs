@@ -1,0 +1,179 @@
+//! The secrets of a log: the key that signs heads and acts, its names, and the key of the nonces.
+//!
+//! One file of fixed size, made once, never overwritten: a log whose key is lost can prove nothing
+//! more, and every phone would have to be enrolled again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use sync_core::hub::Hub;
+use sync_core::ids::{LogId, OrgId, Realm};
+use sync_core::keys::Secret;
+use sync_core::vocabulary::Vocabulary;
+use thiserror::Error;
+
+/// Name of the file in the directory of the server's data.
+pub const LOG_KEY_NAME: &str = "log.key";
+
+/// Key of the log 32, organisation 16, log 16, key of the nonces 32.
+const FILE_BYTES: usize = 96;
+
+/// Why the secrets of the log cannot be used.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The file has another size than every release wrote.
+    #[error(
+        "{path} has {found} bytes instead of {FILE_BYTES}: it was cut or is none of ours; restore \
+         it from a backup"
+    )]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        found: usize,
+    },
+    /// The operating system refused.
+    #[error("{path}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        cause: io::Error,
+    },
+    /// The machine gave no random bytes.
+    #[error("the machine gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// Reads the secrets; `None` when there is no such file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn load(path: &Path) -> Result<Option<Hub>, KeyError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => {
+            return Err(KeyError::File {
+                path: path.to_owned(),
+                cause,
+            });
+        }
+    };
+    let hub = hub_of(&bytes).ok_or_else(|| KeyError::Size {
+        path: path.to_owned(),
+        found: bytes.len(),
+    })?;
+    Ok(Some(hub))
+}
+
+/// Makes new secrets, durable before this returns.
+///
+/// # Errors
+/// [`KeyError`]; a file that is there is never overwritten.
+pub fn create(path: &Path) -> Result<Hub, KeyError> {
+    let mut bytes = [0u8; FILE_BYTES];
+    getrandom::fill(&mut bytes)?;
+    let told = |cause| KeyError::File {
+        path: path.to_owned(),
+        cause,
+    };
+    write_private(path, &bytes).map_err(told)?;
+    hub_of(&bytes).ok_or_else(|| KeyError::Size {
+        path: path.to_owned(),
+        found: bytes.len(),
+    })
+}
+
+fn hub_of(bytes: &[u8]) -> Option<Hub> {
+    let bytes: &[u8; FILE_BYTES] = bytes.try_into().ok()?;
+    let (log, rest) = bytes.split_first_chunk::<32>()?;
+    let (org, rest) = rest.split_first_chunk::<16>()?;
+    let (name, rest) = rest.split_first_chunk::<16>()?;
+    let realm = Realm {
+        org: OrgId(*org),
+        log: LogId(*name),
+    };
+    let nonce_key = *rest.first_chunk::<32>()?;
+    let vocabulary = Vocabulary::builtin().clone();
+    Some(Hub::new(
+        realm,
+        Secret::from_bytes(log),
+        nonce_key,
+        vocabulary,
+    ))
+}
+
+/// Writes a new file that only the server's user can read: under a temporary name first, so that
+/// a power cut leaves all of it or nothing.
+///
+/// # Errors
+/// What the operating system says; also when the file is there.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    replace_private(path, bytes)
+}
+
+/// The same, over the one that was there.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".new");
+    let part = PathBuf::from(part);
+    match fs::remove_file(&part) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&part, path)?;
+    sync_directory(path)
+}
+
+/// Without it, a loss of power could undo the renaming.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_come_back_and_are_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOG_KEY_NAME);
+        assert!(load(&path).unwrap().is_none());
+        let made = create(&path).unwrap();
+        let read = load(&path).unwrap().unwrap();
+        assert_eq!(made.realm(), read.realm());
+        assert_eq!(made.log_key(), read.log_key());
+        assert!(create(&path).is_err());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_size_is_refused_with_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOG_KEY_NAME);
+        for size in [0, FILE_BYTES - 1, FILE_BYTES + 1] {
+            fs::write(&path, vec![7; size]).unwrap();
+            let told = load(&path).unwrap_err().to_string();
+            assert!(told.contains("restore it from a backup"), "{told}");
+        }
+    }
+}

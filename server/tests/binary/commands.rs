@@ -1,0 +1,305 @@
+//! Every command once as it should be and once as it should not, beside a running server and
+//! without one.
+
+use std::fs;
+
+use sync_core::act::act_chain;
+use sync_core::ids::Feed;
+
+use super::common::{COMMUNE, PROVINCE, Server, command, command_with};
+
+#[test]
+fn areas_are_found_and_imported_with_every_fault_told() {
+    let server = Server::new();
+    let found = server.run(&["area", "find", "cai khe"]).ok();
+    assert!(
+        found.contains("31120") && found.contains("Cái Khế"),
+        "{found}"
+    );
+    server.run(&["area", "find", "zzzz"]).fails(1);
+
+    let file = server.data.join("../hamlets.csv");
+    let good = "name,kind,parent_code,valid_from,decision_no\n\
+        Giồng Me,ấp,31120,2026-01-01,12/QĐ\nKinh Giữa,ấp,31120,2026-01-01,\n";
+    fs::write(&file, good).unwrap();
+    let file = file.to_str().unwrap();
+    assert!(
+        server
+            .run(&["area", "import", file])
+            .ok()
+            .starts_with("2 hamlets")
+    );
+    server
+        .run(&["group", "add", "Tổ ấp Giồng Me", "--area", "Giồng Me"])
+        .ok();
+    let groups = server.run(&["group", "list"]).ok();
+    assert!(groups.contains("(ấp Giồng Me, phường Cái Khế)"), "{groups}");
+
+    fs::write(
+        file,
+        format!("{good}Giồng Me,ấp,31120,2026-02-30,\n,xóm,1,x,\n"),
+    )
+    .unwrap();
+    let told = server.run(&["area", "import", file]).fails(1);
+    assert!(
+        told.contains("line 4:") && told.contains("line 5:"),
+        "{told}"
+    );
+    assert!(told.contains("nothing was imported"), "{told}");
+    server.run(&["area", "import", "no-such-file.csv"]).fails(1);
+    assert!(
+        server.verified().contains("3 control entries"),
+        "import, group, beginning"
+    );
+}
+
+#[test]
+fn groups_and_members_come_and_go() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    let told = server
+        .run(&["group", "add", "Tổ 2", "--area", PROVINCE])
+        .fails(1);
+    assert!(told.contains("is a province"), "{told}");
+    let told = server
+        .run(&["group", "add", "Tổ 2", "--area", "99999"])
+        .fails(1);
+    assert!(told.contains("area find"), "{told}");
+    server
+        .run(&["group", "add", " ", "--area", COMMUNE])
+        .fails(1);
+
+    let member = |args: &[&str]| server.run(&[&["member"], args].concat());
+    assert_eq!(member(&["add", "Lê Thị Bé", "--group", "tổ 1"]).ok(), "2");
+    let told = member(&["add", "X", "--group", &group, "--role", "commune_officer"]).fails(1);
+    assert!(told.contains("hamlet_head"), "the roles are named: {told}");
+    member(&["add", "X", "--group", "ffff0000"]).fails(1);
+    member(&["end", "2", "--group", &group[..8]]).ok();
+    let told = member(&["end", "2", "--group", &group]).fails(1);
+    assert!(told.contains("no member 2"), "{told}");
+    let list = member(&["list", "--group", &group]).ok();
+    assert!(list.contains("1  Nguyễn Văn An  (leader)"), "{list}");
+    assert!(list.contains("2  Lê Thị Bé  (ended)"), "{list}");
+    assert_eq!(member(&["add", "Y", "--group", &group]).ok(), "3");
+    member(&["add", "Y"]).fails(2);
+}
+
+#[test]
+fn officers_get_a_password_once_and_a_place_that_fits() {
+    let server = Server::new();
+    let officer = |args: &[&str]| server.run(&[&["officer"], args].concat());
+    let printed = officer(&[
+        "add",
+        "Trần B",
+        "--role",
+        "commune_officer",
+        "--area",
+        COMMUNE,
+    ])
+    .ok();
+    assert!(printed.starts_with("account 1\npassword "), "{printed}");
+    let told = officer(&[
+        "add",
+        "tran b",
+        "--role",
+        "commune_officer",
+        "--area",
+        COMMUNE,
+    ])
+    .fails(1);
+    assert!(told.contains("choose another name"), "{told}");
+    let told = officer(&["add", "C", "--role", "commune_officer", "--area", PROVINCE]).fails(1);
+    assert!(told.contains("five digits"), "{told}");
+    let told = officer(&["add", "C", "--role", "province_reviewer"]).fails(1);
+    assert!(told.contains("--area"), "{told}");
+    officer(&["add", "C", "--role", "member", "--area", COMMUNE]).fails(1);
+    let short = command_with(
+        &server.data,
+        &[
+            "officer",
+            "add",
+            "C",
+            "--role",
+            "auditor",
+            "--password-stdin",
+        ],
+        "short\n",
+    );
+    assert!(short.fails(1).contains("12 characters"));
+    let args = [
+        "officer",
+        "add",
+        "Giám sát",
+        "--role",
+        "auditor",
+        "--password-stdin",
+    ];
+    let added = command_with(&server.data, &args, "một mật khẩu đủ dài\n").ok();
+    assert_eq!(added, "account 2", "a given password is not printed");
+    officer(&["disable", "Trần B"]).ok();
+    assert!(officer(&["list"]).ok().contains("closed"));
+    officer(&["enable", "Trần B"]).ok();
+    assert!(officer(&["reset", "Trần B"]).ok().contains("password "));
+    officer(&["reset", "Ai đó"]).fails(1);
+    // one entry of the log for each of them
+    assert!(
+        server.verified().starts_with("6 entries"),
+        "{}",
+        server.verified()
+    );
+}
+
+#[test]
+fn codes_need_an_address_and_members_that_are_there() {
+    let mut server = Server::new();
+    let group = server.group("Tổ 1");
+    let picture = server.data.join("../code.svg");
+    let enrol = |server: &Server, args: &[&str]| {
+        server.run(&[&["enrol", "--group", &group], args].concat())
+    };
+    let svg = picture.to_str().unwrap();
+    enrol(&server, &["--member", "1", "--days", "1", "--svg", svg]).ok();
+    assert!(fs::read_to_string(&picture).unwrap().contains("<svg"));
+    assert!(
+        enrol(&server, &["--member", "9"])
+            .fails(1)
+            .contains("no member 9")
+    );
+    enrol(&server, &["--url", "http://127.0.0.1:1"]).fails(1);
+    enrol(&server, &["--days", "0"]).fails(2);
+    server.stop();
+
+    let every = Server::at(&server.data, &["--listen", "0.0.0.0:0"]);
+    let told = enrol(&every, &[]).fails(1);
+    assert!(told.contains("--public-url"), "{told}");
+    enrol(&every, &["--url", "https://10.1.2.3:8443"]).ok();
+}
+
+#[test]
+fn what_is_erased_is_gone_from_the_files_and_the_log_still_verifies() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    let canary = "cangiongmexa7731";
+    let record = phone.save(&format!("gặp {canary} ở cầu"));
+    phone.sync();
+    let holds = || {
+        fs::read_dir(&server.data).unwrap().any(|entry| {
+            let bytes = fs::read(entry.unwrap().path()).unwrap_or_default();
+            bytes.windows(canary.len()).any(|w| w == canary.as_bytes())
+        })
+    };
+    assert!(holds());
+    let at = phone.replica.record(record).unwrap().1.creator();
+    let place = format!("{}:{}", at.chain, at.seq);
+    server.run(&["erase", &place, "no_such_field"]).fails(1);
+    server.run(&["erase", "nonsense", "route_text"]).fails(1);
+    server.run(&["erase", "ffffffff:1", "route_text"]).fails(1);
+    let (identity, feed) = (phone.replica.identity(), Feed::Group(phone.group));
+    let act = act_chain(&identity.realm, identity.log.id(), feed, 1);
+    let told = server.run(&["erase", &format!("{act}:2"), "2"]).fails(1);
+    assert!(told.contains("is an act"), "{told}");
+    let short = format!("{}:{}", &at.chain.to_string()[..8], at.seq);
+    let said = server.run(&["erase", &short, "route_text"]).ok();
+    assert!(said.contains("writing stood still"), "{said}");
+    assert!(!holds(), "the word is still in a file");
+    let told = server.run(&["erase", &place, "route_text"]).fails(1);
+    assert!(told.contains("none of these fields"), "{told}");
+    assert!(server.verified().contains("1 changes with erased values"));
+    phone.sync();
+    let shown = phone.replica.view(record).unwrap();
+    assert_eq!(shown.field("route_text").unwrap().value.value, None);
+}
+
+#[test]
+fn a_backup_made_while_serving_is_a_whole_log_on_its_own() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    phone.save("một");
+    phone.sync();
+    let file = server.data.join("../copy.db");
+    server.run(&["backup", file.to_str().unwrap()]).ok();
+    let told = server.run(&["backup", file.to_str().unwrap()]).fails(1);
+    assert!(told.contains("copy.db"), "{told}");
+    let expected = server.verified();
+
+    let restored = server.data.join("../restored");
+    let keys = server.data.join("../copy.db.keys");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", keys.to_str().unwrap(), restored.to_str().unwrap()])
+        .status();
+    assert!(copied.unwrap().success());
+    fs::copy(&file, restored.join("binhyen.db")).unwrap();
+    assert_eq!(command(&restored, &["verify"]).ok(), expected);
+    // phones know the restored server: same authority, same log
+    let second = Server::at(&restored, &[]);
+    phone.follow(&second);
+    phone.save("hai");
+    phone.sync();
+    assert!(second.verified().contains("2 changes,"));
+}
+
+#[test]
+fn a_server_restored_from_an_older_copy_gets_back_what_phones_have() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    phone.save("trước bản sao");
+    phone.sync();
+    let file = server.data.join("../copy.db");
+    server.run(&["backup", file.to_str().unwrap()]).ok();
+    // lost: a record, a member and the device of a second phone
+    phone.save("sau bản sao");
+    server
+        .run(&["member", "add", "Phạm Văn C", "--group", &group])
+        .ok();
+    let mut second = server.phone(&group);
+    second.save("máy thứ hai");
+    second.sync();
+    phone.sync();
+
+    let restored = server.data.join("../copy.db.keys");
+    fs::copy(&file, restored.join("binhyen.db")).unwrap();
+    let again = Server::at(&restored, &[]);
+    phone.follow(&again);
+    second.follow(&again);
+    phone.sync();
+    second.sync();
+    phone.sync();
+    second.sync();
+    assert_eq!(phone.replica.records().count(), 3);
+    assert_eq!(second.replica.records().count(), 3);
+    let members = again.run(&["member", "list", "--group", &group]).ok();
+    assert!(members.contains("Phạm Văn C"), "{members}");
+    assert!(
+        again.verified().contains("3 changes,"),
+        "{}",
+        again.verified()
+    );
+}
+
+#[test]
+fn commands_work_without_a_server_too() {
+    let mut server = Server::new();
+    let group = server.group("Tổ 1");
+    assert_eq!(server.stop(), 0);
+    assert!(!server.data.join("admin.sock").exists());
+    server
+        .run(&["member", "add", "Lê B", "--group", &group])
+        .ok();
+    server.run(&["enrol", "--group", &group]).ok();
+    assert!(
+        server
+            .run(&["device", "list"])
+            .ok()
+            .contains("no phones yet")
+    );
+    assert!(server.run(&["quarantine", "list"]).ok().contains("nothing"));
+    assert!(server.run(&["rebuild"]).ok().contains("as it was"));
+    server
+        .run(&["device", "confirm", "abcd", "000000"])
+        .fails(1);
+    server.run(&["device", "refuse", "abcd"]).fails(1);
+    server.run(&["device", "revoke", "abcd"]).fails(1);
+}

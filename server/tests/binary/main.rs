@@ -1,0 +1,13 @@
+//! Stories with the real program: a server as a process of its own, commands beside it, phones and
+//! officers that come to it over TLS.
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod console;
+#[cfg(test)]
+mod starting;
+#[cfg(test)]
+mod visits;
