@@ -200,13 +200,18 @@ impl Ground {
         ChainTable::new(self.claims.iter().map(|(chain, _)| *chain).collect())
     }
 
-    /// What the phone holds beyond a fork or a gap is not what the log has there.
+    /// Beyond a fork, what the phone holds is not what the log has; after a gap, nobody knows how
+    /// far the two agree.
     #[must_use]
     pub fn after(mut self, fates: &[Fate]) -> Self {
         for fate in fates {
-            let differs = matches!(fate.outcome, Outcome::Forked | Outcome::Gap);
-            if let Some((_, seq)) = self.claims.get_mut(fate.claim).filter(|_| differs) {
-                *seq = fate.through.min(*seq);
+            let agreed = match fate.outcome {
+                Outcome::Forked => fate.through,
+                Outcome::Gap => 0,
+                Outcome::Received | Outcome::Waiting | Outcome::Refused | Outcome::Full => continue,
+            };
+            if let Some((_, seq)) = self.claims.get_mut(fate.claim) {
+                *seq = agreed.min(*seq);
             }
         }
         self

@@ -366,41 +366,48 @@ impl Replica {
         let Some(chain) = self.chains.get_mut(&id) else {
             return;
         };
-        // what the server says it has, as far as this phone knows it
-        let through = fate.through.min(chain.seq);
-        let last = chain.seq;
-        match fate.outcome {
-            Outcome::Received | Outcome::Waiting | Outcome::Full => {
-                chain.known = chain.known.max(through);
+        // A fate speaks of what this visit sent, and of nothing before it: that may have been set
+        // aside meanwhile. Only a gap says up to where the server has the chain at all.
+        let sent = outgoing
+            .runs
+            .iter()
+            .find(|(claim, ..)| *claim == fate.claim);
+        let (first, last) = sent.map_or((1, 0), |(_, first, last)| (*first, *last));
+        let through = match fate.outcome {
+            Outcome::Gap => fate.through.min(chain.seq),
+            Outcome::Forked => fate.through,
+            Outcome::Received | Outcome::Waiting | Outcome::Full | Outcome::Refused => {
+                fate.through.min(last)
             }
-            Outcome::Gap | Outcome::Forked => chain.known = through,
+        };
+        let range = match fate.outcome {
+            Outcome::Gap => through.saturating_add(1)..=chain.seq,
             Outcome::Refused => return,
-        }
+            Outcome::Received | Outcome::Waiting | Outcome::Full | Outcome::Forked => {
+                first..=through.min(last)
+            }
+        };
+        chain.known = match fate.outcome {
+            Outcome::Gap | Outcome::Forked => through.min(chain.seq),
+            _ => chain.known.max(through),
+        };
         let logbook = chain.logbook;
         let op = chain.op(id);
         next.ops.push(op);
-        for seq in 1..=last {
+        for seq in range {
             let at = ChangeRef { chain: id, seq };
             let Some(held) = self.changes.get_mut(&at) else {
                 continue;
             };
             let aside = fate.asides.iter().find(|(aside, _)| *aside == seq);
-            let open = matches!(held.standing, Standing::Queued | Standing::Waiting);
             let standing = match (fate.outcome, aside) {
                 (_, Some((_, reason))) => Standing::Aside(*reason),
-                (Outcome::Received | Outcome::Forked, None) if open && seq <= through => {
-                    Standing::Received
-                }
-                (Outcome::Waiting | Outcome::Full, None)
-                    if held.standing == Standing::Queued && seq <= through =>
-                {
-                    Standing::Waiting
-                }
-                (Outcome::Gap, None) if seq > through => {
+                (Outcome::Received | Outcome::Forked, None) => Standing::Received,
+                (Outcome::Gap, None) => {
                     held.placed = None; // the log does not have it any more
                     Standing::Queued
                 }
-                _ => continue,
+                (_, None) => Standing::Waiting,
             };
             if held.standing != standing {
                 held.standing = standing;

@@ -32,7 +32,10 @@ impl Replica {
             .collect();
         let record = match change.act {
             Act::Create { .. } => None,
-            Act::Edit => heads.first().and_then(|head| self.record_at(*head)),
+            Act::Edit => heads
+                .first()
+                .and_then(|head| self.record_at(*head))
+                .or(Some(change.record)),
         };
         let frame = Frame {
             logbook: held.logbook,
@@ -65,7 +68,9 @@ impl Replica {
         if self.forked.contains_key(&at) {
             return None;
         }
-        self.said.get(&at).copied()
+        // what left this phone with a lost right is still in the log
+        let gone = self.foreign.contains_key(&at).then_some(at);
+        self.said.get(&at).copied().or(gone)
     }
 
     /// Rows that change when `old` has been said again at `new`.

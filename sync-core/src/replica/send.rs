@@ -23,6 +23,8 @@ pub struct Outgoing {
     pub(super) ground: Ground,
     pub(super) statement: Hash32,
     pub(super) shows_offers: bool,
+    /// Claim, first and last number of each run that it carries.
+    pub(super) runs: Vec<(usize, u32, u32)>,
 }
 
 impl Outgoing {
@@ -116,6 +118,7 @@ impl Replica {
             },
             statement: statement.hash(realm),
             shows_offers: !self.offers.is_empty(),
+            runs: plan.runs.iter().filter_map(range_of).collect(),
         })
     }
 
@@ -275,4 +278,11 @@ impl Replica {
         }
         self.offers.iter().take(OFFERED_ACTS_MAX).cloned().collect()
     }
+}
+
+/// Claim, first and last number of a run.
+fn range_of(run: &OutRun) -> Option<(usize, u32, u32)> {
+    let (first, _) = run.changes.first()?;
+    let (last, _) = run.changes.last()?;
+    Some((run.claim, first.change.at.seq, last.change.at.seq))
 }

@@ -1,1 +1,326 @@
+//! Answers that a replica must not take: damaged, forged, older, meant for another request, or
+//! signed by a log that holds what it must not hold.
 
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::act::{ActDraft, Control, Said};
+use crate::bytes::Writer;
+use crate::exchange::{
+    Answer, Problem, ProblemCode, Reply, VERSION, WireEntry, WireSaid, fates_bytes, unpack,
+};
+use crate::hub::ReviewInput;
+use crate::keys::Secret;
+use crate::limits::ANSWER_BYTES_MAX;
+use crate::log::answer_hash;
+use crate::replica::AnswerError;
+use crate::tests::world::{
+    GROUP, LEADER, MEMBER, PRESENT, Phone, REALM, SUMMARY, World, correction, model, text,
+};
+use crate::value::Value;
+
+/// The key of every world's log.
+fn log() -> Secret {
+    Secret::from_bytes(&[7; 32])
+}
+
+/// A request of a phone that has something to pull of every kind, and its answer.
+fn exchanged() -> (World, Phone, Outgoing, Vec<u8>) {
+    let mut world = World::new();
+    let mut ana = world.enrolled(GROUP, &[LEADER]);
+    let mut bo = world.enrolled(GROUP, &[MEMBER]);
+    world.settle(&mut bo);
+    let first = world.patrol(&mut ana, LEADER, "một vòng quanh chợ");
+    world.settle(&mut ana);
+    let input = ReviewInput {
+        record: first.change.record,
+        words: Some("Thiếu giờ".to_owned()),
+        ..ReviewInput::default()
+    };
+    world
+        .desk(|hub, ledger, acting| hub.review(ledger, acting, input))
+        .unwrap();
+    let mut bad = ana.hand(Lane::Open).patrol();
+    bad.parts
+        .insert(crate::value::AUTHOR_KEY, Value::Number(u64::from(LEADER)));
+    bad.plain.insert(PRESENT, Value::YesNo(true));
+    world
+        .deliver(&ana.hand(Lane::Open).body(bad.seal()))
+        .unwrap();
+    world.patrol(&mut bo, MEMBER, "của tôi");
+    let outgoing = bo.poll();
+    let body = world.deliver(outgoing.body()).unwrap().body;
+    (world, bo, outgoing, body)
+}
+
+fn read(phone: &Phone, outgoing: &Outgoing, body: &[u8]) -> (Answer, Vec<Hash32>) {
+    match Reply::read(model(), body, &outgoing.ground, &phone.replica).unwrap() {
+        Reply::Answer(answer, leaves) => (*answer, leaves),
+        Reply::Problem(problem) => panic!("{problem:?}"),
+    }
+}
+
+/// The answer changed, and signed again by `log` as if it had said so itself.
+fn resaid(
+    phone: &Phone,
+    outgoing: &Outgoing,
+    body: &[u8],
+    log: &Secret,
+    change: impl FnOnce(&mut Answer),
+) -> Vec<u8> {
+    let (mut answer, _) = read(phone, outgoing, body);
+    change(&mut answer);
+    let ground = outgoing.ground.clone().after(&answer.fates);
+    let own: BTreeMap<_, _> = phone
+        .replica
+        .changes()
+        .map(|(full, _)| (full.change.at, full.change.hash(&REALM)))
+        .collect();
+    let said = answer_hash(
+        &REALM,
+        log.id(),
+        &outgoing.statement,
+        &fates_bytes(&answer.fates),
+        &answer.leaves(&ground, &own),
+    );
+    answer.signature = Receipt::sign(&REALM, log, answer.head, said).signature;
+    answer.pack(model(), &ground)
+}
+
+/// What a phone says to a body; on an error it is as it was.
+fn told(phone: &Phone, outgoing: &Outgoing, body: &[u8]) -> Option<AnswerError> {
+    let mut other = phone.clone();
+    let error = other.take(outgoing, body).err();
+    if error.is_some() {
+        assert_eq!(other.rows, phone.rows);
+        assert_eq!(other.replica.receipt(), phone.replica.receipt());
+        assert_eq!(other.poll().body(), phone.poll().body());
+    }
+    error
+}
+
+fn act_of(answer: &mut Answer) -> &mut WireEntry {
+    let act = |entry: &&mut WireEntry| matches!(entry.said, WireSaid::Act(_));
+    answer.entries.iter_mut().find(act).unwrap()
+}
+
+#[test]
+fn a_damaged_answer_says_nothing_else_under_the_logs_signature() {
+    let (_, phone, outgoing, body) = exchanged();
+    let whole = read(&phone, &outgoing, &body);
+    let kinds = |said: fn(&WireSaid) -> bool| whole.0.entries.iter().any(|e| said(&e.said));
+    assert!(kinds(|said| matches!(said, WireSaid::Change(_))));
+    assert!(kinds(|said| matches!(said, WireSaid::Own(_))));
+    assert!(kinds(|said| matches!(said, WireSaid::Aside { .. })));
+    assert!(kinds(|said| matches!(said, WireSaid::Act(_))));
+    assert_eq!(told(&phone, &outgoing, &body), None, "the control");
+    let (raw, rows) = unpack(model(), &body, ANSWER_BYTES_MAX).unwrap();
+    let mut w = Writer::new();
+    w.u8(VERSION).u8(0).block(&raw).raw(&rows);
+    for body in [body, w.into_bytes()] {
+        for end in 0..body.len() {
+            assert!(told(&phone, &outgoing, &body[..end]).is_some(), "cut at {end}");
+        }
+        for place in 0..body.len() {
+            for bit in [1, 0x80] {
+                let mut flipped = body.clone();
+                flipped[place] ^= bit;
+                if told(&phone, &outgoing, &flipped).is_some() {
+                    continue;
+                }
+                let other = read(&phone, &outgoing, &flipped);
+                let same = other.0.head == whole.0.head
+                    && other.0.fates == whole.0.fates
+                    && other.1 == whole.1;
+                assert!(same, "flip of {bit} at {place}");
+                println!("FLIP {place} {bit}: nonce {} upto {} more {} withheld {} groups {} sums {} entries {}", other.0.nonce == whole.0.nonce, other.0.upto == whole.0.upto, other.0.more == whole.0.more, other.0.withheld==whole.0.withheld, other.0.groups==whole.0.groups, other.0.sums==whole.0.sums, other.0.entries == whole.0.entries);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_to_one_request_by_one_log() {
+    let (mut world, phone, outgoing, body) = exchanged();
+    // signed by another key, with the same leaves
+    let other = Secret::from_bytes(&[8; 32]);
+    let forged = resaid(&phone, &outgoing, &body, &other, |_| {});
+    assert_eq!(told(&phone, &outgoing, &forged), Some(AnswerError::Forged));
+    // the answer to the same words, asked at another time
+    let mut later = phone.clone();
+    world.patrol(&mut later, MEMBER, "thêm một vòng");
+    let next = later.poll();
+    assert!(told(&later, &next, &body).is_some());
+    // a fate that the log did not give
+    let (mut answer, _) = read(&phone, &outgoing, &body);
+    answer.fates[0].outcome = crate::exchange::Outcome::Waiting;
+    let ground = outgoing.ground.clone().after(&answer.fates);
+    let forged = answer.pack(model(), &ground);
+    assert_eq!(told(&phone, &outgoing, &forged), Some(AnswerError::Forged));
+}
+
+#[test]
+fn an_older_state_of_the_log_is_not_taken() {
+    let (mut world, mut phone, _, _) = exchanged();
+    let old = world.ledger.clone();
+    world.settle(&mut phone);
+    let outgoing = phone.poll();
+    let delivered = world.deliver(outgoing.body()).unwrap();
+    let told_nothing = world.hub.look(&delivered.verified).unwrap();
+    // the log's own word, from a copy of its disk that is behind
+    let answer_from = |ledger: &crate::hub::ledger::MemoryLedger| {
+        let verified = &delivered.verified;
+        world
+            .hub
+            .answer(model(), ledger, verified, &told_nothing, world.now_s)
+            .unwrap()
+    };
+    let older = answer_from(&old);
+    assert_eq!(told(&phone, &outgoing, &older), Some(AnswerError::Older));
+    assert_eq!(told(&phone, &outgoing, &answer_from(&world.ledger)), None);
+    let earlier = resaid(&phone, &outgoing, &delivered.body, &log(), |answer| {
+        answer.head.generation = 0;
+        answer.head.size += 100;
+    });
+    assert_eq!(told(&phone, &outgoing, &earlier), Some(AnswerError::Older));
+}
+
+#[test]
+fn an_act_is_the_logs_own_in_its_own_feed() {
+    let (_, phone, outgoing, body) = exchanged();
+    let group = Feed::Group(GROUP);
+    let control = Said::Control(Control::MemberEnd {
+        group: GROUP,
+        number: MEMBER,
+    });
+    let act = |feed: Feed, generation: u32, signer: &Secret| {
+        ActDraft {
+            feed,
+            generation,
+            seq: 99,
+            previous: Hash32([1; 32]),
+            account: 1,
+            time_s: 1,
+            said: control.clone(),
+            words: BTreeMap::new(),
+            seed: [1; 16],
+        }
+        .sign(&REALM, signer)
+    };
+    let stranger = Secret::from_bytes(&[8; 32]);
+    let (sound, foreign) = (act(group, 1, &log()), act(group, 1, &stranger));
+    let mut renamed = foreign.clone();
+    renamed.act.signer = log().id();
+    let mut elsewhere = sound.clone();
+    elsewhere.act.at.chain = crate::act::act_chain(&REALM, log().id(), Feed::Log, 1);
+    let mut later = sound.clone();
+    later.act.generation = 2;
+    let mut unsigned = sound.clone();
+    unsigned.act.account = 2;
+    for (what, full, feed, taken) in [
+        ("sound", sound.clone(), group, true),
+        ("signed by another key", foreign, group, false),
+        ("signed by another key in the log's name", renamed, group, false),
+        ("moved to another feed", sound.clone(), Feed::Log, false),
+        ("of another feed's chain", elsewhere, group, false),
+        ("of another generation", later, group, false),
+        ("changed after signing", unsigned, group, false),
+    ] {
+        let said = resaid(&phone, &outgoing, &body, &log(), |answer| {
+            let entry = act_of(answer);
+            (entry.said, entry.feed) = (WireSaid::Act(full), feed);
+        });
+        match told(&phone, &outgoing, &said) {
+            None => assert!(taken, "{what} was taken"),
+            Some(AnswerError::Unsound(_)) => assert!(!taken, "{what}"),
+            Some(other) => panic!("{what}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_no_honest_log_holds_is_told_and_not_taken() {
+    let (_, phone, outgoing, body) = exchanged();
+    let unsound = |change: &dyn Fn(&mut Answer)| {
+        let said = resaid(&phone, &outgoing, &body, &log(), |answer| change(answer));
+        matches!(told(&phone, &outgoing, &said), Some(AnswerError::Unsound(_)))
+    };
+    assert!(!unsound(&|_| {}), "the control");
+    assert!(unsound(&|answer| {
+        let size = answer.head.size;
+        answer.entries.last_mut().unwrap().index = size;
+    }));
+    let on_change = |change: &dyn Fn(&mut crate::change::FullChange)| {
+        unsound(&|answer| {
+            for entry in &mut answer.entries {
+                if let WireSaid::Change(full) = &mut entry.said {
+                    change(full);
+                }
+            }
+        })
+    };
+    assert!(on_change(&|full| full.change.slots.reverse()));
+    assert!(on_change(&|full| {
+        full.parts.values.remove(&SUMMARY);
+    }));
+    assert!(on_change(&|full| full.change.act = crate::change::Act::Edit));
+}
+
+#[test]
+fn a_phone_whose_cursor_was_led_past_an_entry_finds_it_again() {
+    let (mut world, mut phone, outgoing, body) = exchanged();
+    let full = read(&phone, &outgoing, &body).0.entries.len();
+    assert!(full > 3);
+    let short = resaid(&phone, &outgoing, &body, &log(), |answer| {
+        answer.entries.truncate(1);
+    });
+    phone.take(&outgoing, &short).unwrap();
+    assert_eq!(phone.replica.records().count(), 1, "only its own");
+    world.settle(&mut phone);
+    assert_eq!(phone.replica.records().count(), 2);
+}
+
+#[test]
+fn a_server_that_asks_is_shown_once_and_then_believed_that_it_failed() {
+    let (_, phone, outgoing, _) = exchanged();
+    for (code, grows) in [
+        (ProblemCode::ShowTips, true),
+        (ProblemCode::ShowHead, true),
+        (ProblemCode::UnknownDevice, true),
+        (ProblemCode::Upgrade, false),
+        (ProblemCode::Malformed, false),
+        (ProblemCode::TooLarge, false),
+        (ProblemCode::Signature, false),
+        (ProblemCode::DiskFull, false),
+        (ProblemCode::Later, false),
+        (ProblemCode::Failed, false),
+    ] {
+        let problem = Problem::pack(code, "");
+        let mut phone = phone.clone();
+        let first = phone.take(&outgoing, &problem);
+        assert_eq!(first.is_ok_and(|next| next.again), grows, "{code:?}");
+        let again = phone.poll();
+        assert_eq!(again.body().len() > outgoing.body().len(), grows, "{code:?}");
+        let second = phone.take(&again, &problem);
+        assert!(matches!(second, Err(AnswerError::Problem(_))), "{code:?}");
+    }
+    let mut unknown = Problem::pack(ProblemCode::Later, "");
+    unknown[1] = 99;
+    let error = told(&phone, &outgoing, &unknown);
+    assert!(matches!(error, Some(AnswerError::Problem(Problem { code: None, .. }))));
+}
+
+#[test]
+fn an_answer_that_was_lost_is_the_same_when_it_is_asked_again() {
+    let (mut world, mut phone, outgoing, _) = exchanged();
+    let ledger = world.ledger.clone();
+    let again = phone.poll();
+    assert_eq!(again.body(), outgoing.body(), "nothing was lost on the phone");
+    world.settle(&mut phone);
+    assert!(world.ledger == ledger, "what came twice is in the log once");
+    let record = phone.replica.records().next().map(|(id, ..)| *id).unwrap();
+    let values = [(SUMMARY, text("sửa"))];
+    world.save(&mut phone, &correction(MEMBER, record, values));
+    world.settle(&mut phone);
+    world.verify();
+}

@@ -8,7 +8,7 @@ use sync_core::exchange::{Problem, ProblemCode};
 use sync_core::hub::arrival::EnrolRequest;
 use sync_core::hub::ledger::{MemoryLedger, Store as _};
 use sync_core::hub::{Acting, Hub, Refusal, ReviewInput, Stop, facts};
-use sync_core::ids::{AreaRef, GroupId, Hash32, LogId, OrgId, Realm, RecordId};
+use sync_core::ids::{AreaRef, Feed, GroupId, Hash32, LogId, Logbook, OrgId, Realm, RecordId};
 use sync_core::keys::Secret;
 use sync_core::log::EntryKind;
 use sync_core::replica::{Edit, Identity, Outgoing, Replica, Standing};
@@ -728,8 +728,10 @@ impl World {
             if phone.gone || self.is_unknown(phone) || phone.replica.is_closed() {
                 continue;
             }
-            for (id, _, record) in phone.replica.records() {
-                if self.lost_with_its_author(phone, record) {
+            for (id, logbook, record) in phone.replica.records() {
+                if !self.follows(phone, logbook, record.change(record.creator()))
+                    || self.lost_with_its_author(phone, record)
+                {
                     continue;
                 }
                 let theirs = facts::record(&self.ledger, *id).map_err(|f| f.to_string())?;
@@ -752,6 +754,14 @@ impl World {
             self.has_all(nth, phone)?;
         }
         Ok(rivals)
+    }
+
+    /// Whether a phone may read what comes new in the feed of this record.
+    fn follows(&self, phone: &SimPhone, logbook: Logbook, first: Option<&FullChange>) -> bool {
+        let device = phone.identity.device.id();
+        let rights = facts::rights(&self.ledger, self.hub.vocabulary(), device);
+        let feeds = sync_core::exchange::feed_list(device, &rights.unwrap_or_default());
+        first.is_some_and(|full| feeds.contains(&Feed::of_records(logbook, full.change.device)))
     }
 
     /// A restored server lost something of this record, and the phone that wrote it is gone: the
@@ -779,11 +789,11 @@ impl World {
             .map_err(|fault| fault.to_string())?;
         let feeds = sync_core::exchange::feed_list(device, &rights);
         for row in self.ledger.rows() {
-            let logbook = sync_core::ids::Logbook {
+            let logbook = Logbook {
                 group: row.group,
                 lane: row.lane,
             };
-            let feed = sync_core::ids::Feed::of_records(logbook, row.device);
+            let feed = Feed::of_records(logbook, row.device);
             if feeds.contains(&feed) && phone.replica.record(row.record).is_none() {
                 return Err(format!("phone {nth} lacks record {}", row.record));
             }

@@ -1,0 +1,130 @@
+//! What was erased is gone from every row on both sides, and everything that was signed still holds.
+
+use super::tables_with;
+use crate::change::FullChange;
+use crate::hub::Refusal;
+use crate::hub::ledger::Table;
+use crate::log::AsideReason;
+use crate::tests::world::{
+    GROUP, LEADER, MEMBER, PRESENT, Phone, SUMMARY, World, correction, text,
+};
+use crate::value::{FieldKey, Value};
+use crate::vocabulary::Lane;
+
+const CANARY: &str = "CANARY-nguyen-van-a";
+
+fn rows_with(phone: &Phone, canary: &[u8]) -> Vec<u8> {
+    let holds = |bytes: &[u8]| bytes.windows(canary.len()).any(|w| w == canary);
+    let rows = phone.rows.iter();
+    rows.filter(|(_, value)| holds(value))
+        .map(|((table, _), _)| *table)
+        .collect()
+}
+
+/// Erases the summary of a change at the desk.
+fn erase(world: &mut World, full: &FullChange) -> Result<(), Refusal> {
+    let at = full.change.at;
+    world.desk(|hub, ledger, acting| hub.erase(ledger, acting, at, vec![SUMMARY]))
+}
+
+#[test]
+fn an_erased_part_is_gone_everywhere_and_everything_still_verifies() {
+    let mut world = World::new();
+    let mut author = world.enrolled(GROUP, &[MEMBER]);
+    let mut reader = world.enrolled(GROUP, &[LEADER]);
+    world.settle(&mut author);
+    let full = world.patrol(&mut author, MEMBER, CANARY);
+    world.settle(&mut author);
+    world.settle(&mut reader);
+    let record = full.change.record;
+    let answer = correction(LEADER, record, [(PRESENT, Value::Number(5))]);
+    world.save(&mut reader, &answer);
+    world.settle(&mut reader);
+    world.settle(&mut author);
+    let canary = CANARY.as_bytes();
+    // the control: it was there
+    assert_eq!(tables_with(&world.ledger, canary), [Table::Part]);
+    assert!(!rows_with(&author, canary).is_empty() && !rows_with(&reader, canary).is_empty());
+    assert!(world.ledger.rows().any(|row| row.headline.contains(CANARY)));
+    let seed = match &full.parts.secret {
+        crate::change::Secret::Seed(seed) => *seed,
+        crate::change::Secret::Salts(_) => panic!("nothing was erased yet"),
+    };
+
+    erase(&mut world, &full).unwrap();
+    world.verify();
+    world.settle(&mut author);
+    world.settle(&mut reader);
+    for bytes in [canary, &seed] {
+        assert_eq!(tables_with(&world.ledger, bytes), []);
+        assert_eq!(rows_with(&author, bytes), []);
+        assert_eq!(rows_with(&reader, bytes), []);
+    }
+    let shown = |row: &crate::hub::ledger::Row| format!("{} {}", row.headline, row.words);
+    assert!(!world.ledger.rows().any(|row| shown(row).contains("anary")));
+    assert!(!world.ledger.rows().any(|row| shown(row).contains("CANARY")));
+    // both phones and the log still agree, hash by hash and sum by sum
+    for phone in [&mut author, &mut reader] {
+        let outgoing = phone.poll();
+        let told = world.deliver(outgoing.body()).unwrap();
+        let next = phone.take(&outgoing, &told.body).unwrap();
+        assert!(!next.again, "the sums of the feeds differ");
+        phone.restart(0);
+        let (_, held) = phone.replica.record(record).unwrap();
+        assert_eq!(held.change_count(), 2);
+        assert_eq!(held.change(full.change.at).unwrap().value(SUMMARY), None);
+    }
+    // a phone that comes later pulls what is left and stands at the same sums
+    let mut late = world.enrolled(GROUP, &[LEADER]);
+    world.settle(&mut late);
+    assert_eq!(late.replica.record(record).unwrap().1.change_count(), 2);
+    assert_eq!(rows_with(&late, canary), []);
+    world.verify();
+    let report = world.hub.verify_log(&world.ledger).unwrap();
+    assert_eq!(report.erased, 1);
+    // built again from the log and the parts, nothing comes back
+    let now_s = world.now_s;
+    let before = world.ledger.clone();
+    world.hub.rebuild(&mut world.ledger, now_s).unwrap();
+    assert!(world.ledger == before, "a rebuild gives other rows");
+}
+
+#[test]
+fn an_erased_quarantine_row_is_gone_and_its_hash_stays() {
+    let mut world = World::new();
+    let phone = world.enrolled(GROUP, &[MEMBER]);
+    let hand = phone.hand(Lane::Open);
+    let mut draft = hand.patrol();
+    draft.parts.insert(SUMMARY, text(CANARY));
+    draft
+        .plain
+        .insert(FieldKey::plain(60_000), Value::Number(1));
+    let full = draft.seal();
+    let reason = super::aside(&mut world, &hand.body(full.clone()));
+    assert_eq!(reason, Some(AsideReason::Vocabulary));
+    assert_eq!(
+        tables_with(&world.ledger, CANARY.as_bytes()),
+        [Table::Quarantine]
+    );
+    erase(&mut world, &full).unwrap();
+    assert_eq!(tables_with(&world.ledger, CANARY.as_bytes()), []);
+    world.verify();
+}
+
+#[test]
+fn what_cannot_be_erased_changes_nothing() {
+    let mut world = World::new();
+    let mut phone = world.enrolled(GROUP, &[MEMBER]);
+    let full = world.patrol(&mut phone, MEMBER, CANARY);
+    let before = world.ledger.clone();
+    assert_eq!(erase(&mut world, &full), Err(Refusal::NoChange));
+    assert!(world.ledger == before);
+    world.settle(&mut phone);
+    let at = full.change.at;
+    let before = world.ledger.clone();
+    let told = world.desk(|hub, ledger, acting| hub.erase(ledger, acting, at, vec![PRESENT]));
+    assert_eq!(told, Err(Refusal::NothingToErase));
+    assert!(world.ledger == before);
+    erase(&mut world, &full).unwrap();
+    assert_eq!(erase(&mut world, &full), Err(Refusal::NothingToErase));
+}

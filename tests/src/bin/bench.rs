@@ -1,0 +1,60 @@
+//! Runs the benchmarks: `bench wire|ingest|parts [--json] [--seed N] [--runs N]`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use tests::bench::{self, Options};
+
+/// Bytes and processor time of visits. Prints medians, smallest and largest.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// What to measure.
+    #[arg(value_enum)]
+    what: What,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Decides the records; each repetition takes the next seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Repetitions, each on a new server.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Bytes of visits.
+    Wire,
+    /// Commits and processor time of visits.
+    Ingest,
+    /// Where the bytes of a visit lie.
+    Parts,
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command line")]
+fn main() -> ExitCode {
+    // The benchmarks start their server from this program, see `bench::BINHYEN`.
+    if std::env::args_os().next().is_some_and(|name| name == bench::BINHYEN) {
+        return server::cli::main();
+    }
+    let cli = Cli::parse();
+    let options = |runs| Options {
+        seed: cli.seed,
+        runs: cli.runs.unwrap_or(runs),
+    };
+    let report = match cli.what {
+        What::Wire => bench::wire(options(9)),
+        What::Ingest => bench::ingest(options(3)),
+        What::Parts => bench::parts(options(9)),
+    };
+    match report {
+        Ok(report) if cli.json => print!("{}", report.json()),
+        Ok(report) => print!("{}", report.lines()),
+        Err(why) => {
+            eprintln!("bench: {why}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

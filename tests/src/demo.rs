@@ -1,0 +1,146 @@
+//! The demonstration: a server, four phones, an officer, and a day on which much goes wrong.
+//!
+//! One binary plays all parts, each as a process of its own. `demo` tells the story; `demo phone`
+//! is one phone, with its own store and its own TLS; `demo keep` owns the server, so that it ends
+//! whatever becomes of the one who tells.
+
+mod acts;
+mod browser;
+mod ending;
+mod handset;
+mod keeper;
+mod office;
+mod phone;
+mod records;
+mod road;
+mod tell;
+mod troubles;
+mod web;
+mod world;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The whole story ends sooner than this, one way or the other.
+const STORY_MAX: Duration = Duration::from_secs(180);
+
+/// Why the demonstration cannot go on: a sentence.
+#[derive(Debug)]
+pub(crate) struct Fault(String);
+
+impl Fault {
+    fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Outcome<T> = Result<T, Fault>;
+
+/// A server, four phones, an officer: what happens, and what each phone shows.
+#[derive(Debug, Parser)]
+#[command(name = "demo")]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Options {
+    /// Port of the server, on this machine only; 0 takes a free one [8443; with --check: 0].
+    #[arg(long)]
+    port: Option<u16>,
+    /// Stop at the end and remove everything; the exit code says whether all checks passed.
+    #[arg(long)]
+    check: bool,
+}
+
+/// The other parts that this binary plays.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// One phone: lines of JSON in, lines of JSON out.
+    #[command(hide = true)]
+    Phone {
+        /// Directory of the phone.
+        #[arg(long)]
+        home: PathBuf,
+    },
+    /// The keeper of the server.
+    #[command(hide = true)]
+    Keep {
+        /// The program of the server.
+        #[arg(long)]
+        program: PathBuf,
+        /// A directory to remove at the end.
+        #[arg(long)]
+        remove: Option<PathBuf>,
+    },
+}
+
+/// Plays the part that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.part {
+        Some(Part::Phone { home }) => phone::main(&home),
+        Some(Part::Keep { program, remove }) => keeper::main(&program, remove.as_deref()),
+        None => story(&cli.options),
+    }
+}
+
+fn story(options: &Options) -> ExitCode {
+    let mut world = match world::World::begin(options) {
+        Ok(world) => world,
+        Err(world::NoStart(why, code)) => {
+            tell::complain(&why);
+            return ExitCode::from(code);
+        }
+    };
+    let watch = tell::Watch::start(STORY_MAX);
+    if let Err(fault) = tell_all(&mut world) {
+        world.tell.check(false, &format!("the story ends here: {fault}"));
+    }
+    drop(watch);
+    let passed = world.tell.counts();
+    if options.check || !passed {
+        world.stop();
+    } else {
+        world.stay();
+    }
+    if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn tell_all(world: &mut world::World) -> Outcome<()> {
+    acts::opening(world)?;
+    acts::enrolment(world)?;
+    acts::offline(world)?;
+    troubles::cut_link(world)?;
+    acts::everyone_visits(world)?;
+    acts::two_edit_one_record(world)?;
+    troubles::wrong_clock(world)?;
+    acts::a_remark_returns(world)?;
+    troubles::lost_phone(world)?;
+    troubles::server_killed(world)?;
+    ending::all_agree(world)
+}
