@@ -121,6 +121,8 @@ pub struct Replica {
     /// The server asked for these at the last visit.
     show_tips: bool,
     show_head: bool,
+    /// An answer did not fit what this phone holds: everything is pulled again, in full.
+    afresh: bool,
     confirmed: bool,
 }
 
@@ -288,10 +290,10 @@ impl Replica {
 
     /// Changes that are not in the log yet, oldest first of each chain, with why.
     pub fn unsettled(&self) -> impl Iterator<Item = (&FullChange, Standing)> {
-        let device = self.device();
+        // a chain of another copy of this phone is that copy's to bring
         self.changes
             .values()
-            .filter(move |held| held.full.change.device == device)
+            .filter(|held| self.chains.contains_key(&held.full.change.at.chain))
             .filter(|held| held.standing != Standing::Received)
             .chain(self.forked.values())
             .map(|held| (&held.full, held.standing))

@@ -106,7 +106,10 @@ fn the_document_has_the_limits_of_the_code() {
         ("PROBLEM_DETAIL_BYTES_MAX", limits::PROBLEM_DETAIL_BYTES_MAX),
         ("URL_BYTES_MAX", crate::invitation::URL_BYTES_MAX),
         ("CA_BYTES_MAX", crate::invitation::CA_BYTES_MAX),
-        ("INVITATION_CHARS_MAX", crate::invitation::INVITATION_CHARS_MAX),
+        (
+            "INVITATION_CHARS_MAX",
+            crate::invitation::INVITATION_CHARS_MAX,
+        ),
     ]
     .map(|(name, limit)| (name, u64::try_from(limit).unwrap()))
     .into();
@@ -116,5 +119,8 @@ fn the_document_has_the_limits_of_the_code() {
         (row[0].trim_matches('`'), number.parse::<u64>().unwrap())
     });
     let coded: std::collections::BTreeMap<_, _> = wire.into_iter().chain([days]).collect();
-    assert_eq!(documented.collect::<std::collections::BTreeMap<_, _>>(), coded);
+    assert_eq!(
+        documented.collect::<std::collections::BTreeMap<_, _>>(),
+        coded
+    );
 }

@@ -115,7 +115,9 @@ fn story(options: &Options) -> ExitCode {
     };
     let watch = tell::Watch::start(STORY_MAX);
     if let Err(fault) = tell_all(&mut world) {
-        world.tell.check(false, &format!("the story ends here: {fault}"));
+        world
+            .tell
+            .check(false, &format!("the story ends here: {fault}"));
     }
     drop(watch);
     let passed = world.tell.counts();

@@ -1,4 +1,6 @@
 //! The tests of BinhYen as one package: what several test files share lives here.
 
+pub mod bench;
+pub mod demo;
 pub mod house;
 pub mod sim;

@@ -72,7 +72,10 @@ fn come(mut phone: Phone, nth: u64, outside: Arc<Outside>) -> JoinHandle<Phone> 
         while !outside.over.load(Ordering::Relaxed) {
             round += 1;
             write(&mut phone, &mut dice, &format!("máy {nth} vòng {round}"));
-            phone.address.clone_from(&outside.address.lock().unwrap());
+            phone
+                .line
+                .address
+                .clone_from(&outside.address.lock().unwrap());
             // A broken line costs nothing: what is queued goes up with the next visit.
             drop(phone.sync());
             if dice.chance(5) {
@@ -169,7 +172,7 @@ fn shown(phone: &Phone) -> BTreeMap<RecordId, String> {
 fn settle(server: &Server, phones: &mut [Phone]) {
     for _ in 0..2 {
         for phone in phones.iter_mut() {
-            phone.address.clone_from(&server.address);
+            phone.line.address.clone_from(&server.address);
             phone.reload();
             phone.sync().unwrap();
         }
@@ -194,7 +197,10 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
     let mut dice = Dice::new(SEED);
     let mut untold: BTreeMap<Moment, Untold> = BTreeMap::new();
     for nth in 0..KILLS {
-        assert!(began.elapsed() < TIME_MAX, "only {nth} kills in {TIME_MAX:?}");
+        assert!(
+            began.elapsed() < TIME_MAX,
+            "only {nth} kills in {TIME_MAX:?}"
+        );
         let at = MOMENTS[nth % MOMENTS.len()];
         pause(&mut dice, Duration::from_millis(150));
         for _ in 0..=dice.below(3) {
@@ -203,7 +209,7 @@ fn nothing_acknowledged_is_missing_after_a_hundred_kills() {
         exchange(&mut led, &mut server, at, whole, &mut dice);
         server.restart();
         outside.address.lock().unwrap().clone_from(&server.address);
-        led.address.clone_from(&server.address);
+        led.line.address.clone_from(&server.address);
         assert_told_is_there(&server, &led);
         for (change, hash) in &led.saved {
             if led.told.contains_key(change) {

@@ -84,6 +84,9 @@ pub struct Wants {
     pub groups: Vec<GroupClaim>,
     /// Kibibytes of entries that it can take; 0 for the server's own measure.
     pub budget_kib: u16,
+    /// The phone takes nothing that it holds for granted: every change is sent in full, its own
+    /// among them.
+    pub afresh: bool,
 }
 
 impl Wants {
@@ -100,13 +103,13 @@ impl Wants {
         for group in &self.groups {
             w.raw(&group.prefix).u8(group.feeds.0);
         }
-        w.varint(u64::from(self.budget_kib));
+        w.varint(u64::from(self.budget_kib) << 1 | u64::from(self.afresh));
     }
 
     fn read(digest: Digest, r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (generation, size, root) = (r.small()?, r.varint()?, r.array()?);
         let cursor = size.wrapping_sub(r.zigzag()?.cast_unsigned());
-        let wants = Self {
+        let mut wants = Self {
             digest,
             generation,
             size,
@@ -119,8 +122,12 @@ impl Wants {
                     feeds: FeedSet::read(r)?,
                 })
             })?,
-            budget_kib: r.small()?,
+            budget_kib: 0,
+            afresh: false,
         };
+        let last: u32 = r.small()?;
+        wants.budget_kib = u16::try_from(last >> 1).map_err(|_out_of_range| Malformed::Range)?;
+        wants.afresh = last & 1 == 1;
         Ok(wants)
     }
 

@@ -50,7 +50,10 @@ fn changes() -> (Hand, Vec<FullChange>) {
     let first = draft.seal();
     hand.wrote(&first);
     let mut draft = hand.edit(first.change.record, vec![first.change.at]);
-    let item = crate::value::FieldKey { number: 40, item: 7 };
+    let item = crate::value::FieldKey {
+        number: 40,
+        item: 7,
+    };
     draft.plain.insert(item, Value::Number(2));
     let mut second = draft.seal();
     second.parts.erase(&[crate::value::AUTHOR_KEY]);
@@ -145,8 +148,14 @@ fn unknown_versions_codecs_and_marks_are_named() {
         let unknown = Err(Malformed::UnknownMark(mark));
         assert_eq!(Value::from_bytes(&[mark, 0]), unknown);
     }
-    assert_eq!(Value::from_bytes(&[64, 0]), Ok(Value::Later(64, Vec::new())));
-    assert_eq!(FeedSet::read(&mut Reader::new(&[64])), Err(Malformed::Range));
+    assert_eq!(
+        Value::from_bytes(&[64, 0]),
+        Ok(Value::Later(64, Vec::new()))
+    );
+    assert_eq!(
+        FeedSet::read(&mut Reader::new(&[64])),
+        Err(Malformed::Range)
+    );
 }
 
 /// Body with these sections in place of none.

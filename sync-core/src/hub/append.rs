@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::act::{Control, FullAct, Said};
 use crate::bytes::Writer;
-use crate::change::{Act, ChangeRef, FullChange};
+use crate::change::{Act, ChangeRef, FullChange, Parts};
 use crate::hub::Hub;
 use crate::hub::facts::{
     self, Chain, Entry, Grant, Group, LogState, Place, RecordFacts, key_of, node_key, pair_key,
@@ -305,12 +305,13 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         if place.aside.is_some() {
             return self.ledger.delete(Table::Quarantine, &key);
         }
-        let Some(mut full) = facts::full_change(self.ledger, place.index)? else {
+        let Some(bytes) = self.ledger.get(Table::Part, &key)? else {
             return Ok(());
         };
-        full.parts.erase(keys);
+        let mut left = facts::decode(Table::Part, &bytes, Parts::read)?;
+        left.erase(keys);
         let mut parts = Writer::new();
-        full.parts.write(&mut parts);
+        left.write(&mut parts);
         self.ledger.put(Table::Part, &key, parts.as_bytes())?;
         self.touch(place.record);
         Ok(())

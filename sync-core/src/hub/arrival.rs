@@ -459,7 +459,6 @@ impl Hub {
         let feed = Feed::Group(found.group);
         tx.sign(acting, feed, Said::Control(enrol), None)?;
         tx.let_in(device)?;
-        tx.ledger.delete(Table::Arrival, &candidate_key(device))?;
         tx.finish()?;
         Ok(())
     }
@@ -492,6 +491,11 @@ impl Hub {
             for (key, _) in all(ledger, Table::Pending, device.as_bytes())? {
                 ledger.delete(Table::Pending, &key)?;
             }
+            let empty = Candidate {
+                waiting_bytes: 0,
+                ..found
+            };
+            ledger.put(Table::Arrival, &candidate_key(device), &empty.to_bytes())?;
         }
         Ok(())
     }
@@ -535,6 +539,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             fate.outcome = Outcome::Gap;
             return Ok(fate);
         };
+        let mut rows = Vec::new();
         for (full, hash) in changes {
             let at = full.change.at;
             if at.seq <= tip {
@@ -555,14 +560,17 @@ impl<L: Ledger> Tx<'_, '_, L> {
             row.raw(&full.to_bytes());
             let size = u64::try_from(row.as_bytes().len()).unwrap_or(u64::MAX);
             let total = found.waiting_bytes.saturating_add(size);
+            // all of a run or none of it: the statement covers its last change only
             if total > u64::try_from(PENDING_BYTES_MAX).unwrap_or(u64::MAX) {
                 fate.outcome = Outcome::Full;
-                break;
+                return Ok(fate);
             }
             found.waiting_bytes = total;
-            let key = waiting_key(device, at);
-            self.ledger.put(Table::Pending, &key, row.as_bytes())?;
+            rows.push((waiting_key(device, at), row.into_bytes()));
             tip = at.seq;
+        }
+        for (key, row) in rows {
+            self.ledger.put(Table::Pending, &key, &row)?;
         }
         fate.through = tip;
         self.ledger
@@ -570,14 +578,21 @@ impl<L: Ledger> Tx<'_, '_, L> {
         Ok(fate)
     }
 
-    /// Admits in chain order what a device left waiting.
-    fn let_in(&mut self, device: KeyId) -> Result<(), LedgerFault> {
+    /// Admits in chain order what a device left waiting. What is in the log already, or no longer
+    /// follows on what is there, was brought again by the phone itself and is dropped here.
+    pub(super) fn let_in(&mut self, device: KeyId) -> Result<(), LedgerFault> {
         for (key, value) in all(self.ledger, Table::Pending, device.as_bytes())? {
             let (logbook, full) = read_waiting(&value)?;
-            let hash = full.change.hash(&self.hub.realm);
-            self.place_change(&full, hash, logbook)?;
+            let tip = facts::chain(self.ledger, full.change.at.chain)?;
+            let (seq, before) = tip.map_or((0, Hash32::default()), |tip| (tip.seq, tip.hash));
+            let follows =
+                full.change.at.seq == seq.saturating_add(1) && full.change.previous == before;
+            if follows {
+                let hash = full.change.hash(&self.hub.realm);
+                self.place_change(&full, hash, logbook)?;
+            }
             self.ledger.delete(Table::Pending, &key)?;
         }
-        Ok(())
+        self.ledger.delete(Table::Arrival, &candidate_key(device))
     }
 }

@@ -174,6 +174,9 @@ impl<L: Ledger> Tx<'_, '_, L> {
             if follows && !matches!(act.said, Said::Control(Control::Generation { .. })) {
                 self.append_act(full)?;
                 taken = taken.saturating_add(1);
+                if let Said::Control(Control::Enrol { device, .. }) = &act.said {
+                    self.let_in(device.id())?;
+                }
             }
         }
         Ok(taken)
@@ -435,7 +438,7 @@ impl Hub {
         Ok(index)
     }
 
-    /// Erases values of one change, here and, by the entry, on every phone.
+    /// Erases values of one change or words of one act, here and, by the entry, on every phone.
     ///
     /// # Errors
     /// No such change, or none of the keys holds a value that can go.
@@ -457,6 +460,16 @@ impl Hub {
             if keys.is_empty() {
                 return Err(Refusal::NothingToErase);
             }
+        }
+        if matches!(entry.leaf.kind, EntryKind::Review | EntryKind::Control) {
+            let full = facts::full_act(ledger, place.index)?.ok_or(Refusal::NoChange)?;
+            keys.retain(|key| full.parts.values.contains_key(key));
+            if keys.is_empty() {
+                return Err(Refusal::NothingToErase);
+            }
+            let erase = Control::Erase { change: at, keys };
+            self.control(ledger, acting, entry.leaf.feed, erase, None)?;
+            return Ok(());
         }
         let logbook = entry.leaf.feed.logbook().ok_or(Refusal::NoChange)?;
         let own = Feed::Private(logbook, entry.writer);

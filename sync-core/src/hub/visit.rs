@@ -111,6 +111,7 @@ impl Verified {
     }
 
     pub(super) fn ground(&self, hub: &Hub) -> Ground {
+        let afresh = self.request.wants.afresh;
         Ground {
             realm: hub.realm,
             log: hub.log_id(),
@@ -119,7 +120,7 @@ impl Verified {
             claims: self
                 .claims
                 .iter()
-                .map(|claimed| (claimed.chain, claimed.seq))
+                .map(|claimed| (claimed.chain, if afresh { 0 } else { claimed.seq }))
                 .collect(),
         }
     }

@@ -220,6 +220,7 @@ impl Replica {
             group_infos: BTreeMap::new(),
             show_tips: false,
             show_head: false,
+            afresh: false,
             confirmed: false,
         };
         for (table, key, value) in rows {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::act::{Control, FullAct, Said};
-use crate::bytes::Writer;
+use crate::bytes::{Malformed, Writer};
 use crate::change::ChangeRef;
 use crate::codec::Model;
 use crate::exchange::{
@@ -20,6 +20,7 @@ use crate::replica::state::{
     TABLE_CHANGE, TABLE_FOREIGN, TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
 };
 use crate::replica::{Held, Outgoing, Replica, Seen, Standing, StoreOp};
+use crate::value::FieldKey;
 
 /// How often acts are shown that the server does not take back.
 const OFFER_SHOWINGS_MAX: u8 = 8;
@@ -82,7 +83,16 @@ impl Replica {
         outgoing: &Outgoing,
         body: &[u8],
     ) -> Result<Next, AnswerError> {
-        let reply = Reply::read(model, body, &outgoing.ground, self)?;
+        let reply = match Reply::read(model, body, &outgoing.ground, self) {
+            Ok(reply) => reply,
+            Err(error) => {
+                // what was only cut off is asked for again as it was
+                if error == WireError::Malformed(Malformed::Range) {
+                    self.suspect(outgoing);
+                }
+                return Err(error.into());
+            }
+        };
         let (answer, leaves) = match reply {
             Reply::Problem(problem) => return self.handle_problem(problem),
             Reply::Answer(answer, leaves) => (*answer, leaves),
@@ -95,6 +105,7 @@ impl Replica {
             signature: answer.signature,
         };
         if !receipt.verifies(&realm, &log) {
+            self.suspect(outgoing);
             return Err(AnswerError::Forged);
         }
         if self.receipt.as_ref().is_some_and(|known| {
@@ -115,6 +126,9 @@ impl Replica {
         self.version = self.version.saturating_add(1);
         self.show_tips = false;
         self.show_head = false;
+        if !answer.more {
+            self.afresh = false;
+        }
         let received = |fate: &Fate| fate.outcome == Outcome::Received;
         if !self.confirmed && (answer.upto > 0 || answer.fates.iter().any(received)) {
             self.confirmed = true;
@@ -142,18 +156,7 @@ impl Replica {
             self.ask_again(&mut next);
         }
         if acknowledges {
-            let mut w = Writer::new();
-            w.raw(&receipt.to_bytes())
-                .raw(outgoing.statement.as_bytes())
-                .block(&fates)
-                .count(leaves.len());
-            for leaf in &leaves {
-                w.raw(leaf.as_bytes());
-            }
-            let mut key = answer.head.generation.to_be_bytes().to_vec();
-            key.extend_from_slice(&answer.head.size.to_be_bytes());
-            key.extend_from_slice(outgoing.statement.as_bytes());
-            next.ops.push(put(TABLE_RECEIPT, &key, w.into_bytes()));
+            next.ops.push(evidence(outgoing, &receipt, &fates, &leaves));
         }
         next.ops.push(setting(SETTING_RECEIPT, &receipt.to_bytes()));
         self.receipt = Some(receipt);
@@ -180,6 +183,23 @@ impl Replica {
             }
         }
         next.again |= !self.offers.is_empty() && (progress || !outgoing.shows_offers);
+    }
+
+    /// An answer that cannot be read, or whose receipt does not fit, is damaged or forged, or this
+    /// phone holds something else than the server believes, after a restore on either side. In
+    /// case it is the last: the next visit takes nothing for granted. That costs bytes, not truth:
+    /// an answer counts only under the log's signature.
+    fn suspect(&mut self, outgoing: &Outgoing) {
+        if outgoing.afresh || outgoing.ground.claims.is_empty() {
+            self.afresh = false;
+            return;
+        }
+        self.afresh = true;
+        for feed in self.feeds() {
+            self.cursors.insert(feed, 0);
+            self.sums.insert(feed, Digest::default());
+        }
+        self.seen.clear();
     }
 
     fn handle_problem(&mut self, problem: Problem) -> Result<Next, AnswerError> {
@@ -540,14 +560,26 @@ impl Replica {
         }
     }
 
-    /// The server has this place of an own chain.
+    /// The server has this place of an own chain. It has the chain as far as every place before
+    /// it is settled too: what a restored server lost in between is sent again.
     fn chain_knows(&mut self, at: ChangeRef, next: &mut Next) {
-        if let Some(chain) = self.chains.get_mut(&at.chain)
-            && chain.known < at.seq
-            && at.seq <= chain.seq
-            && chain.closed.is_none()
-        {
-            chain.known = at.seq;
+        let Some(chain) = self.chains.get_mut(&at.chain) else {
+            return;
+        };
+        let before = chain.known;
+        while chain.known < chain.seq.min(at.seq) && chain.closed.is_none() {
+            let seq = chain.known.saturating_add(1);
+            let place = ChangeRef { seq, ..at };
+            let settled = self
+                .changes
+                .get(&place)
+                .is_some_and(|held| held.standing != Standing::Queued);
+            if !settled {
+                break;
+            }
+            chain.known = seq;
+        }
+        if chain.known != before {
             let op = chain.op(at.chain);
             next.ops.push(op);
         }
@@ -576,10 +608,28 @@ impl Replica {
                     held.full.parts.erase(keys);
                     next.ops.push(held.op());
                     next.touched.insert(held.full.change.record);
+                } else {
+                    self.erase_words(*change, keys, next);
                 }
             }
             Said::Control(_) => {}
         }
+    }
+
+    /// Words of an act are to go: of a remark, or the name of a member.
+    fn erase_words(&mut self, at: ChangeRef, keys: &[FieldKey], next: &mut Next) {
+        let found = self.acts.iter_mut().find(|(_, full)| full.act.at == at);
+        let Some((index, full)) = found else {
+            return;
+        };
+        full.parts.erase(keys);
+        next.ops
+            .push(put(TABLE_ACT, &index.to_be_bytes(), full.to_bytes()));
+        if let Some(review) = full.review() {
+            next.touched.insert(review.record);
+        }
+        let full = full.clone();
+        self.learn(&full);
     }
 
     /// What waited for this phone to be confirmed and did not come back in a feed is sent once
@@ -624,4 +674,20 @@ fn stuck(fates: &[Fate]) -> bool {
     fates
         .iter()
         .any(|fate| matches!(fate.outcome, Outcome::Refused | Outcome::Full))
+}
+
+/// What proves later what an answer acknowledged and carried.
+fn evidence(outgoing: &Outgoing, receipt: &Receipt, fates: &[u8], leaves: &[Hash32]) -> StoreOp {
+    let mut w = Writer::new();
+    w.raw(&receipt.to_bytes())
+        .raw(outgoing.statement.as_bytes())
+        .block(fates)
+        .count(leaves.len());
+    for leaf in leaves {
+        w.raw(leaf.as_bytes());
+    }
+    let mut key = receipt.head.generation.to_be_bytes().to_vec();
+    key.extend_from_slice(&receipt.head.size.to_be_bytes());
+    key.extend_from_slice(outgoing.statement.as_bytes());
+    put(TABLE_RECEIPT, &key, w.into_bytes())
 }

@@ -23,6 +23,7 @@ pub struct Outgoing {
     pub(super) ground: Ground,
     pub(super) statement: Hash32,
     pub(super) shows_offers: bool,
+    pub(super) afresh: bool,
     /// Claim, first and last number of each run that it carries.
     pub(super) runs: Vec<(usize, u32, u32)>,
 }
@@ -113,11 +114,12 @@ impl Replica {
                 claims: plan
                     .claims
                     .iter()
-                    .map(|(chain, claim, _)| (*chain, claim.seq()))
+                    .map(|(chain, claim, _)| (*chain, if self.afresh { 0 } else { claim.seq() }))
                     .collect(),
             },
             statement: statement.hash(realm),
             shows_offers: !self.offers.is_empty(),
+            afresh: self.afresh,
             runs: plan.runs.iter().filter_map(range_of).collect(),
         })
     }
@@ -166,6 +168,7 @@ impl Replica {
                 })
                 .collect(),
             budget_kib: answer_kib,
+            afresh: self.afresh,
         }
     }
 

@@ -16,14 +16,10 @@ use crate::exchange::{
     Request, RowBase, Sink, WireEntry, WireSaid, fates_bytes,
 };
 use crate::hub::arrival::{EnrolAnswer, EnrolRequest, digits};
-use crate::ids::{
-    AreaRef, ChainId, Feed, GroupId, Hash32, Logbook, ReadNonce, RecordId,
-};
+use crate::ids::{AreaRef, ChainId, Feed, GroupId, Hash32, Logbook, ReadNonce, RecordId};
 use crate::invitation::Invitation;
 use crate::keys::Secret;
-use crate::log::{
-    AsideReason, Digest, EntryKind, Head, Leaf, Receipt, answer_hash, aside_hash,
-};
+use crate::log::{AsideReason, Digest, EntryKind, Head, Leaf, Receipt, answer_hash, aside_hash};
 use crate::tests::world::{GROUP, Letter, SUMMARY};
 use crate::value::{FieldKey, Value};
 use crate::vocabulary::Lane;
@@ -141,7 +137,10 @@ fn vectors_of_the_exchange() {
             ("edit_that_names_its_record.rows", edit.1),
             ("creation_with_an_erased_part.raw", gone.0),
             ("creation_with_an_erased_part.rows", gone.1),
-            ("wants.hash", signed.wants.hash(&REALM, device().id()).0.to_vec()),
+            (
+                "wants.hash",
+                signed.wants.hash(&REALM, device().id()).0.to_vec(),
+            ),
             ("statement.hash", statement.0.to_vec()),
             ("request.idle", idle.body()),
             ("request.run", run.body()),
@@ -164,7 +163,14 @@ fn statement_of(letter: &Letter) -> Hash32 {
         tip_leaf(&REALM, device, ChangeRef { chain, seq }, hash)
     });
     let cursors = letter.wants.hash(&REALM, device);
-    Statement::sign(&REALM, &letter.secret, letter.nonce, cursors, tips.collect()).hash(&REALM)
+    Statement::sign(
+        &REALM,
+        &letter.secret,
+        letter.nonce,
+        cursors,
+        tips.collect(),
+    )
+    .hash(&REALM)
 }
 
 struct Own(BTreeMap<ChangeRef, Hash32>);
@@ -198,8 +204,16 @@ fn entries(own: &FullChange, others: &FullChange) -> Vec<WireEntry> {
     [
         (2, shared, WireSaid::Change(others.clone())),
         (3, shared, WireSaid::Own(own.change.at)),
-        (4, shared, aside(next(others), Hash32([0x71; 32]), AsideReason::Role)),
-        (5, shared, aside(next(own), Hash32([0x72; 32]), AsideReason::Revoked)),
+        (
+            4,
+            shared,
+            aside(next(others), Hash32([0x71; 32]), AsideReason::Role),
+        ),
+        (
+            5,
+            shared,
+            aside(next(own), Hash32([0x72; 32]), AsideReason::Revoked),
+        ),
         (8, Feed::Group(GROUP), WireSaid::Act(act)),
     ]
     .into_iter()
@@ -263,14 +277,27 @@ fn vectors_of_an_answer() {
     let mut quiet = answer.clone();
     (quiet.nonce, quiet.groups, quiet.sums) = (None, None, None);
     (quiet.fates, quiet.entries, quiet.more) = (Vec::new(), Vec::new(), false);
-    let mut lines = vec![("answer.body", body.clone()), ("answer.raw", raw), ("answer.rows", rows)];
+    let mut lines = vec![
+        ("answer.body", body.clone()),
+        ("answer.raw", raw),
+        ("answer.rows", rows),
+    ];
     let names = ["change", "own", "aside", "own_aside", "act"].map(|kind| format!("leaf.{kind}"));
-    lines.extend(names.iter().zip(&leaves).map(|(name, leaf)| (name.as_str(), leaf.0.to_vec())));
+    lines.extend(
+        names
+            .iter()
+            .zip(&leaves)
+            .map(|(name, leaf)| (name.as_str(), leaf.0.to_vec())),
+    );
     lines.push(("fates", fates));
     lines.push(("answer.hash", said.0.to_vec()));
     lines.push(("receipt", receipt.to_bytes()));
     lines.push(("answer.idle", quiet.pack(model(), &ground)));
-    check("answer.txt", include_str!("../../vectors/answer.txt"), &lines);
+    check(
+        "answer.txt",
+        include_str!("../../vectors/answer.txt"),
+        &lines,
+    );
     let read = Reply::read(model(), &body, &ground, &Own(hashes)).unwrap();
     assert_eq!(read, Reply::Answer(Box::new(answer), leaves));
 }
@@ -284,7 +311,13 @@ fn vectors_of_acts() {
     let (area, group, number) = (AreaRef([6; 16]), GROUP, 4);
     let device = device().public();
     let controls = [
-        ("generation", Control::Generation { number: 2, start: 900 }),
+        (
+            "generation",
+            Control::Generation {
+                number: 2,
+                start: 900,
+            },
+        ),
         (
             "group",
             Control::Group {
@@ -294,20 +327,66 @@ fn vectors_of_acts() {
                 name: "Tổ ANTT Ấp 3".to_owned(),
             },
         ),
-        ("member", Control::Member { group, number, role: 1 }),
+        (
+            "member",
+            Control::Member {
+                group,
+                number,
+                role: 1,
+            },
+        ),
         ("member_end", Control::MemberEnd { group, number }),
-        ("enrol", Control::Enrol { group, device, members: vec![1, 4] }),
-        ("revoke", Control::Revoke { group, device: device.id() }),
-        ("officer", Control::Officer { account: 3, role: 8, area, active: true }),
-        ("areas", Control::Areas { file: Hash32([5; 32]), rows: 12 }),
+        (
+            "enrol",
+            Control::Enrol {
+                group,
+                device,
+                members: vec![1, 4],
+            },
+        ),
+        (
+            "revoke",
+            Control::Revoke {
+                group,
+                device: device.id(),
+            },
+        ),
+        (
+            "officer",
+            Control::Officer {
+                account: 3,
+                role: 8,
+                area,
+                active: true,
+            },
+        ),
+        (
+            "areas",
+            Control::Areas {
+                file: Hash32([5; 32]),
+                rows: 12,
+            },
+        ),
         (
             "erase",
             Control::Erase {
                 change: at,
-                keys: vec![SUMMARY, FieldKey { number: 40, item: 9 }],
+                keys: vec![
+                    SUMMARY,
+                    FieldKey {
+                        number: 40,
+                        item: 9,
+                    },
+                ],
             },
         ),
-        ("admit", Control::Admit { change: at, hash: Hash32([7; 32]) }),
+        (
+            "admit",
+            Control::Admit {
+                change: at,
+                hash: Hash32([7; 32]),
+            },
+        ),
         ("vocabulary", Control::Vocabulary { version: 1 }),
     ];
     let review = Review {
@@ -319,7 +398,10 @@ fn vectors_of_acts() {
     };
     let words = [(ACCOUNT_PART, "cax.thu"), (TEXT_PART, "Thiếu giờ")];
     let named = [(ACCOUNT_PART, "cax.thu"), (NAME_PART, "Trần Thị Mẫu")];
-    let shared = Feed::Shared(Logbook { group, lane: Lane::Open });
+    let shared = Feed::Shared(Logbook {
+        group,
+        lane: Lane::Open,
+    });
     let review = act(Said::Review(review), &words, shared);
     let mut erased = review.clone();
     erased.parts.erase(&[TEXT_PART]);
@@ -345,7 +427,10 @@ fn vectors_of_the_log() {
         ("feed.office", Feed::Office),
         ("feed.group", Feed::Group(GROUP)),
         ("feed.shared", Feed::Shared(logbook(Lane::Mediation))),
-        ("feed.private", Feed::Private(logbook(Lane::Tip), device().id())),
+        (
+            "feed.private",
+            Feed::Private(logbook(Lane::Tip), device().id()),
+        ),
     ];
     let (hand, first, _) = written(device());
     let log_id = log().id();
@@ -366,7 +451,10 @@ fn vectors_of_the_log() {
     let mut lines = vec![
         ("key.device", device().id().0.to_vec()),
         ("chain", hand.chain().0.to_vec()),
-        ("chain.acts", act_chain(&REALM, log_id, Feed::Log, 1).0.to_vec()),
+        (
+            "chain.acts",
+            act_chain(&REALM, log_id, Feed::Log, 1).0.to_vec(),
+        ),
         ("record", first.change.record.0.to_vec()),
         ("change.stored", first.to_bytes()),
         ("change.hash", hash.0.to_vec()),

@@ -480,6 +480,7 @@ pub(crate) fn wants(group: GroupId) -> Wants {
             feeds: FeedSet::of(&[Lane::Open]),
         }],
         budget_kib: 0,
+        afresh: false,
     }
 }
 

@@ -54,7 +54,9 @@ impl Link {
             .map_err(told("TLS"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
         let name = ServerName::try_from(host.to_owned()).map_err(told("the address"))?;
         let tls = ClientConnection::new(Arc::new(config), name).map_err(told("TLS"))?;
         let socket = TcpStream::connect(authority).map_err(told("connecting"))?;

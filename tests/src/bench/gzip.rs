@@ -25,7 +25,10 @@ pub(super) fn gzip_bytes(documents: &[String]) -> Result<Vec<usize>, Trouble> {
     }
     let output = child.wait_with_output().map_err(told("python3"))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lengths: Vec<usize> = printed.lines().filter_map(|line| line.parse().ok()).collect();
+    let lengths: Vec<usize> = printed
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
     if lengths.len() == documents.len() {
         Ok(lengths)
     } else {

@@ -58,10 +58,27 @@ const NEAR: [&str; 16] = [
     "Láng Hầm",
 ];
 
-/// The notes, in their order.
-#[must_use]
-pub(super) fn notes() -> Vec<&'static str> {
-    CORPUS.lines().collect()
+/// What texts are made of.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// Whole notes; neighbours go into one batch.
+    pub(super) notes: Vec<String>,
+    /// Beginnings of places.
+    pub(super) spots: Vec<String>,
+    /// Ends of places.
+    pub(super) near: Vec<String>,
+}
+
+impl Words {
+    /// The held-out ones.
+    pub(super) fn held_out() -> Self {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        Self {
+            notes: CORPUS.lines().map(str::to_owned).collect(),
+            spots: owned(&SPOTS),
+            near: owned(&NEAR),
+        }
+    }
 }
 
 /// SHA-256 of the file of notes.
@@ -88,7 +105,7 @@ pub(super) struct Drawn {
 #[derive(Debug)]
 pub(super) struct Records {
     dice: Dice,
-    notes: Vec<&'static str>,
+    words: Words,
     next_note: usize,
     area: AreaRef,
     /// Local midnight before the patrol, in minutes since 1970.
@@ -99,14 +116,18 @@ pub(super) struct Records {
 impl Records {
     /// From this seed; `first_s` is the day of the first record.
     pub(super) fn new(seed: u64, area: AreaRef, first_s: i64) -> Self {
-        let notes = notes();
+        Self::of_words(Words::held_out(), seed, area, first_s)
+    }
+
+    /// The same from other words.
+    pub(super) fn of_words(words: Words, seed: u64, area: AreaRef, first_s: i64) -> Self {
         let mut dice = Dice::new(seed ^ 0x6e6f_7465);
-        let next_note = dice.below(notes.len());
+        let next_note = dice.below(words.notes.len());
         let day = i32::try_from(first_s / 86_400).unwrap_or(0);
         let booted_s = first_s - 3_600 * i64::try_from(dice.below(400)).unwrap_or(0);
         Self {
             dice,
-            notes,
+            words,
             next_note,
             area,
             evening_min: day.saturating_mul(1_440),
@@ -135,16 +156,16 @@ impl Records {
     }
 
     fn place(&mut self) -> String {
-        let spot = self.dice.pick(&SPOTS).copied().unwrap_or_default();
-        let near = self.dice.pick(&NEAR).copied().unwrap_or_default();
-        format!("{spot} {near}")
+        let spot = self.dice.below(self.words.spots.len());
+        let near = self.dice.below(self.words.near.len());
+        format!("{} {}", self.words.spots[spot], self.words.near[near])
     }
 
     fn note(&mut self) -> String {
-        let note = self.notes[self.next_note];
+        let note = self.words.notes[self.next_note].clone();
         // neighbouring lines, as the corpus asks
-        self.next_note = (self.next_note + 1) % self.notes.len();
-        note.to_owned()
+        self.next_note = (self.next_note + 1) % self.words.notes.len();
+        note
     }
 
     /// The next record.
@@ -153,9 +174,7 @@ impl Records {
     /// A field that the vocabulary does not have.
     pub(super) fn next(&mut self) -> Result<Drawn, Trouble> {
         let number = |from: &mut Self, low, high| Value::Number(from.number(low, high));
-        let begun = self.evening_min
-            + 18 * 60
-            + i32::try_from(self.number(0, 300)).unwrap_or(0);
+        let begun = self.evening_min + 18 * 60 + i32::try_from(self.number(0, 300)).unwrap_or(0);
         let ended = begun + i32::try_from(self.number(40, 190)).unwrap_or(0);
         let saved_min = i64::from(ended) + i64::try_from(self.number(1, 50)).unwrap_or(0);
         self.evening_min += 1_440 * i32::from(self.dice.chance(70));

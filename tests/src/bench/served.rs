@@ -62,7 +62,10 @@ impl Served {
                 // it has failed already; there is nothing to save of it
                 drop(child.kill());
                 drop(child.wait());
-                Err(format!("the server did not start: {said:?}, {:?}", ca.err()))
+                Err(format!(
+                    "the server did not start: {said:?}, {:?}",
+                    ca.err()
+                ))
             }
         }
     }

@@ -42,12 +42,9 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
         .with("head_up", most(140.0))
         .with("head_down", most(130.0))
         .with("round_trips", most(1.0));
-    let mut single = Scenario::new("new_1")
-        .with("body_up_per_record", Bound::Aim(300.0, 260.0));
-    let mut batch = Scenario::new("new_20")
-        .with("body_up_per_record", Bound::Aim(150.0, 130.0));
-    let mut pull = Scenario::new("pull_20")
-        .with("body_down_per_record", most(175.0));
+    let mut single = Scenario::new("new_1").with("body_up_per_record", Bound::Aim(300.0, 260.0));
+    let mut batch = Scenario::new("new_20").with("body_up_per_record", Bound::Aim(150.0, 130.0));
+    let mut pull = Scenario::new("pull_20").with("body_down_per_record", most(175.0));
     let mut gzip_single = Scenario::new("gzip_json_1");
     let mut gzip_batch = Scenario::new("gzip_json_20");
     for nth in 0..options.runs {

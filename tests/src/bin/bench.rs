@@ -32,10 +32,17 @@ enum What {
     Parts,
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command line")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command line"
+)]
 fn main() -> ExitCode {
     // The benchmarks start their server from this program, see `bench::BINHYEN`.
-    if std::env::args_os().next().is_some_and(|name| name == bench::BINHYEN) {
+    if std::env::args_os()
+        .next()
+        .is_some_and(|name| name == bench::BINHYEN)
+    {
         return server::cli::main();
     }
     let cli = Cli::parse();

@@ -79,28 +79,19 @@ fn carry_both(
         Cut::Up(bytes) => (bytes, u64::MAX),
         Cut::Down(bytes) => (u64::MAX, bytes),
     };
-    let close = || {
+    let (send, ended) = channel();
+    thread::scope(|scope| {
+        let also = send.clone();
+        scope.spawn(move || also.send(carry(phone, server, up_max)));
+        scope.spawn(move || send.send(carry(server, phone, down_max)));
+        if ended.recv() == Ok(true) {
+            let _nobody_waits = tell.send(());
+            let _released_or_late = released.recv_timeout(HOLD_MAX);
+        }
         for end in [phone, server] {
             // It may be closed already.
             drop(end.shutdown(Shutdown::Both));
         }
-    };
-    thread::scope(|scope| {
-        let other = tell.clone();
-        scope.spawn(move || {
-            if carry(phone, server, up_max) {
-                drop(other.send(()));
-            } else if matches!(cut, Cut::Up(_)) {
-                close();
-            }
-        });
-        if carry(server, phone, down_max) {
-            drop(tell.send(()));
-            let _released_or_late = released.recv_timeout(HOLD_MAX);
-        } else if matches!(cut, Cut::Up(_)) {
-            let _released_or_late = released.recv_timeout(HOLD_MAX);
-        }
-        close();
     });
 }
 

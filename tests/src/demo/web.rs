@@ -202,8 +202,8 @@ impl Link {
     ) -> Result<Self, Broken> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_odd| Broken::NotHttp("the server has an odd name"))?;
-        let tls = ClientConnection::new(config, name)
-            .map_err(|error| Broken::Tls(error.to_string()))?;
+        let tls =
+            ClientConnection::new(config, name).map_err(|error| Broken::Tls(error.to_string()))?;
         let socket = TcpStream::connect_timeout(&road, time)?;
         socket.set_nodelay(true)?;
         Ok(Self {

@@ -62,6 +62,7 @@ pub struct World {
     /// Every change that a phone was told is received.
     acknowledged: BTreeMap<(ChangeRef, Hash32), FullChange>,
     said_again: BTreeSet<ChangeRef>,
+    copied: bool,
 }
 
 impl World {
@@ -96,6 +97,7 @@ impl World {
             saved: BTreeSet::new(),
             acknowledged: BTreeMap::new(),
             said_again: BTreeSet::new(),
+            copied: false,
         };
         let founded = world.desk(|hub, ledger, acting| {
             hub.begin_log(ledger, acting)?;
@@ -421,6 +423,12 @@ impl World {
         match error {
             // a late answer of a server that was restored since
             AnswerError::Older => Ok(true),
+            // a phone that was restored or cloned, or whose server was: it pulls all of it again
+            AnswerError::Forged | AnswerError::Unreadable(_)
+                if self.copied || !self.backups.is_empty() =>
+            {
+                Ok(true)
+            }
             // enrolled after the backup, with nothing to show for it: an officer enrols it again
             AnswerError::Problem(Problem {
                 code: Some(ProblemCode::UnknownDevice),
@@ -561,6 +569,7 @@ impl World {
         }
         let mut copy = self.phones[nth].clone();
         copy.restart();
+        self.copied = true;
         self.phones.push(copy);
     }
 

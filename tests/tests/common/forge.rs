@@ -7,7 +7,7 @@ use sync_core::keys::Secret;
 use sync_core::replica::Standing;
 use sync_core::value::AUTHOR_KEY;
 
-use crate::common::{Phone, Reply, model};
+use crate::common::{Line, Phone, Reply, model};
 
 /// The request of a phone that has one change to send, and nothing received: as it would be sent.
 pub(crate) fn request_of(phone: &Phone) -> (Request, FullChange) {
@@ -69,7 +69,7 @@ pub(crate) fn altered(phone: &Phone, secret: &Secret, alter: impl FnOnce(&mut Dr
 }
 
 /// Sends a body as it is.
-pub(crate) fn send(phone: &Phone, body: &[u8]) -> Reply {
-    let mut connection = phone.connect().unwrap();
+pub(crate) fn send(line: &Line, body: &[u8]) -> Reply {
+    let mut connection = line.open().unwrap();
     connection.ask("/v1/sync", "", body).unwrap()
 }

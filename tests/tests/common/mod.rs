@@ -73,7 +73,7 @@ impl Ran {
 pub(crate) struct Server {
     pub(crate) data: PathBuf,
     pub(crate) address: String,
-    child: Child,
+    pub(crate) child: Child,
     // dropped last
     home: Option<TempDir>,
 }
@@ -171,10 +171,7 @@ impl Server {
     }
 
     /// Reads the log where it lies, beside the server.
-    pub(crate) fn read<T>(
-        &self,
-        read: impl FnOnce(&Snapshot<'_>) -> Result<T, LedgerFault>,
-    ) -> T {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T, LedgerFault>) -> T {
         let file = self.data.join(server::store::DATABASE_NAME);
         Readers::open(&file, 1).unwrap().read(read).unwrap()
     }
@@ -275,6 +272,19 @@ impl Connection {
     }
 }
 
+/// Where a phone sends, and whom it trusts there.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) address: String,
+    ca: CertificateDer<'static>,
+}
+
+impl Line {
+    pub(crate) fn open(&self) -> io::Result<Connection> {
+        Connection::open(&self.address, &self.ca)
+    }
+}
+
 /// The head of a request with a body of this length.
 pub(crate) fn head_of(path: &str, head: &str, length: usize) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: binhyen\r\ncontent-length: {length}\r\n{head}\r\n")
@@ -299,8 +309,7 @@ pub(crate) struct Phone {
     pub(crate) replica: Replica,
     pub(crate) group: GroupId,
     pub(crate) digits: u32,
-    pub(crate) address: String,
-    pub(crate) ca: CertificateDer<'static>,
+    pub(crate) line: Line,
     /// Its own changes that it was told are received, by their hash.
     pub(crate) told: BTreeMap<ChangeRef, Hash32>,
     /// Its own changes that were saved here.
@@ -318,7 +327,9 @@ impl Phone {
         let ca = CertificateDer::from_pem_file(server.data.join("tls/ca.crt.pem")).unwrap();
         let request = EnrolRequest::sign(&invitation.realm, &secret, invitation.token);
         let mut connection = Connection::open(&server.address, &ca).unwrap();
-        let reply = connection.ask("/v1/enrol", "", &request.to_bytes()).unwrap();
+        let reply = connection
+            .ask("/v1/enrol", "", &request.to_bytes())
+            .unwrap();
         if reply.status != 200 {
             return Err(reply);
         }
@@ -340,8 +351,10 @@ impl Phone {
             replica: load(identity, &store),
             group: answer.group,
             digits,
-            address: server.address.clone(),
-            ca,
+            line: Line {
+                address: server.address.clone(),
+                ca,
+            },
             told: BTreeMap::new(),
             saved: BTreeMap::new(),
             store,
@@ -368,7 +381,10 @@ impl Phone {
             record_type: patrol.number,
             values: values.iter().cloned().collect(),
         };
-        let job = self.replica.save(&edit, 1_795_000_000, 0, &random()).unwrap();
+        let job = self
+            .replica
+            .save(&edit, 1_795_000_000, 0, &random())
+            .unwrap();
         self.store.apply(job.ops()).unwrap();
         let change = &job.change().change;
         let hash = change.hash(&self.replica.identity().realm);
@@ -377,7 +393,7 @@ impl Phone {
     }
 
     pub(crate) fn connect(&self) -> io::Result<Connection> {
-        Connection::open(&self.address, &self.ca)
+        self.line.open()
     }
 
     pub(crate) fn request(&self) -> Outgoing {

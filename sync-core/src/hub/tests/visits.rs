@@ -1,13 +1,17 @@
 //! Requests: who signed what, and what a damaged, stale, repeated or swapped one does.
 
+use std::collections::BTreeMap;
+
 use super::{Own, answer_of, fate};
+use crate::act::{ActDraft, Control, FullAct, Said, act_chain};
 use crate::bytes::Writer;
 use crate::change::Slot;
-use crate::exchange::{Outcome, ProblemCode, TipClaim, VERSION, prefix_of, unpack};
+use crate::exchange::{FeedSet, Outcome, ProblemCode, TipClaim, VERSION, prefix_of, unpack};
 use crate::hub::Told;
-use crate::ids::{LogId, ReadNonce, Realm};
+use crate::ids::{Feed, Hash32, LogId, ReadNonce, Realm};
 use crate::keys::Secret;
 use crate::limits::REQUEST_BYTES_MAX;
+use crate::log::Receipt;
 use crate::replica::Standing;
 use crate::tests::world::{
     FailingDisk, GROUP, Hand, LEADER, Letter, MEMBER, PRESENT, Phone, REALM, SUMMARY, World,
@@ -40,7 +44,12 @@ fn check_damage(world: &World, body: &[u8]) {
         match other.deliver(bytes) {
             Err(_) => assert!(other.ledger == world.ledger, "{what} changed the ledger"),
             // tips in full are a sound signature over a run that was damaged: it is asked for again
-            Ok(delivered) if delivered.fates.iter().all(|fate| fate.outcome == Outcome::Gap) => {
+            Ok(delivered)
+                if delivered
+                    .fates
+                    .iter()
+                    .all(|fate| fate.outcome == Outcome::Gap) =>
+            {
                 assert!(other.ledger == world.ledger, "{what} changed the ledger");
             }
             Ok(delivered) => {
@@ -215,7 +224,7 @@ fn a_run_must_follow_what_the_log_has() {
 
     // on another past: the hash before is computed here, not sent
     let mut other = hand.clone();
-    other.previous = crate::ids::Hash32([5; 32]);
+    other.previous = Hash32([5; 32]);
     let forged = other.patrol().seal();
     let mut letter = other.letter(vec![forged]);
     assert_eq!(world.refused(&letter.body()), Some(ProblemCode::ShowTips));
@@ -240,7 +249,7 @@ fn a_run_must_follow_what_the_log_has() {
 
     // at the last place that a number has, and beyond it
     let mut last = hand.clone();
-    (last.seq, last.previous) = (u32::MAX - 1, crate::ids::Hash32::default());
+    (last.seq, last.previous) = (u32::MAX - 1, Hash32::default());
     let full = last.patrol().seal();
     let told = world
         .deliver(&last.letter(vec![full.clone()]).body())
@@ -420,4 +429,104 @@ fn a_slot_that_was_changed_after_signing_is_seen() {
         .request()
         .pack(model(), &forged.runs, vec![hand.chain()]);
     assert_eq!(world.refused(&body), Some(ProblemCode::ShowTips));
+}
+
+#[test]
+fn a_head_or_an_act_that_this_log_did_not_sign_brings_nothing_back() {
+    let mut world = World::new();
+    let mut phone = settled(&mut world, MEMBER);
+    world.patrol(&mut phone, MEMBER, "tuần tra");
+    world.settle(&mut phone);
+    let forger = Secret::from_bytes(&[8; 32]);
+    let known = phone.replica.receipt().cloned().unwrap();
+    let mut head = known.head;
+    head.size += 1_000;
+    let mut letter = Letter::idle(&phone.identity.device, GROUP);
+    letter.head = Some(Receipt::sign(&REALM, &forger, head, known.answer));
+    assert_eq!(world.refused(&letter.body()), Some(ProblemCode::Signature));
+    // the log's signature, over another head
+    let mut other = known.clone();
+    other.head = head;
+    letter.head = Some(other);
+    assert_eq!(world.refused(&letter.body()), Some(ProblemCode::Signature));
+    // the control: a head that is here begins nothing
+    letter.head = Some(known);
+    let before = world.ledger.clone();
+    world.deliver(&letter.body()).unwrap();
+    assert!(world.ledger == before);
+}
+
+/// An act of a generation on the chain of the group's feed, signed by `secret` in the log's name.
+fn act(seq: u32, generation: u32, previous: Hash32, secret: &Secret) -> FullAct {
+    let (feed, log) = (Feed::Group(GROUP), Secret::from_bytes(&[7; 32]).id());
+    let control = Control::MemberEnd {
+        group: GROUP,
+        number: MEMBER,
+    };
+    let mut full = ActDraft {
+        feed,
+        generation,
+        seq,
+        previous,
+        account: 1,
+        time_s: 1,
+        said: Said::Control(control),
+        words: BTreeMap::new(),
+        seed: [1; 16],
+    }
+    .sign(&REALM, secret);
+    full.act.signer = log;
+    full.act.at.chain = act_chain(&REALM, log, feed, generation);
+    full
+}
+
+#[test]
+fn an_act_comes_back_where_it_follows_and_nowhere_else() {
+    let mut world = World::new();
+    let phone = settled(&mut world, MEMBER);
+    let size = world.size();
+    world
+        .desk(|hub, ledger, acting| Ok(hub.new_generation(ledger, acting, 1, size)?))
+        .unwrap();
+    let before = world.ledger.clone();
+    let (log, forger) = (Secret::from_bytes(&[7; 32]), Secret::from_bytes(&[8; 32]));
+    let chain = act_chain(&REALM, log.id(), Feed::Group(GROUP), 1);
+    let tip = super::facts::chain(&world.ledger, chain).unwrap().unwrap();
+    let mut letter = Letter::idle(&phone.identity.device, GROUP);
+    letter.acts = vec![
+        act(tip.seq + 1, 1, tip.hash, &forger),
+        act(tip.seq + 2, 1, tip.hash, &log),
+        act(tip.seq, 1, tip.hash, &log),
+        act(tip.seq + 1, 1, Hash32([3; 32]), &log),
+        act(1, 2, Hash32::default(), &log),
+        act(1, 9, Hash32::default(), &log),
+    ];
+    world.deliver(&letter.body()).unwrap();
+    assert!(world.ledger == before, "an act came back that was none");
+    // the control: the log's own next act of that generation was lost, and comes back once
+    letter.acts = vec![act(tip.seq + 1, 1, tip.hash, &log); 2];
+    world.deliver(&letter.body()).unwrap();
+    assert_eq!(world.size(), size + 2);
+    world.verify();
+}
+
+#[test]
+fn groups_and_claims_that_nobody_has_are_not_read() {
+    let mut world = World::new();
+    let phone = settled(&mut world, MEMBER);
+    let hand = phone.hand(Lane::Open);
+    let sound = hand.letter(vec![hand.patrol().seal()]);
+    let mut malformed = |change: &dyn Fn(&mut Letter)| {
+        let mut letter = sound.clone();
+        change(&mut letter);
+        assert_eq!(world.refused(&letter.body()), Some(ProblemCode::Malformed));
+    };
+    malformed(&|letter| letter.wants.groups[0].prefix = [9; 4]);
+    malformed(&|letter| letter.wants.groups.clear());
+    malformed(&|letter| letter.wants.groups = vec![letter.wants.groups[0]; 17]);
+    malformed(&|letter| letter.claims = vec![letter.claims[0]; 65]);
+    malformed(&|letter| letter.runs[0].claim = 1);
+    malformed(&|letter| letter.wants.groups[0].feeds = FeedSet(64));
+    // a run of no change
+    malformed(&|letter| letter.runs[0].changes.clear());
 }

@@ -1,0 +1,151 @@
+// What the steps stand on: the phones' process, the browser, the screenshots, the counting.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+// Nothing but the console may be asked for, so the browser's own errands are switched off.
+const ARGUMENTS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+  '--disable-background-networking', '--disable-component-update',
+];
+const SIZES = [{ width: 390, height: 844 }, { width: 1280, height: 800 }];
+
+/** The server and the phones: each call is one line there and one line back. */
+export class Phones {
+  constructor() {
+    this.child = spawn('python3', [join(HERE, 'phones.py')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, PYTHONUNBUFFERED: '1' },
+    });
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async ask(what, ...args) {
+    this.child.stdin.write(`${JSON.stringify({ do: what, with: args })}\n`);
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error('the phones ended');
+    const answer = JSON.parse(value);
+    if (answer.error) throw new Error(answer.error);
+    return answer.ok;
+  }
+
+  async end() {
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.stdin.end();
+    await gone;
+  }
+}
+
+export function check(holds, what) {
+  if (!holds) throw new Error(what);
+}
+
+export function equal(found, wanted, what = '') {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
+  check(a === b, `${what} ${a} instead of ${b}`);
+}
+
+/** The browser with one page, and what must never be seen in it. */
+export class Window {
+  static async open(address, into) {
+    mkdirSync(into, { recursive: true });
+    const window = new Window();
+    window.address = address;
+    window.into = into;
+    window.faults = [];
+    window.browser = await chromium.launch({
+      executablePath: CHROMIUM, headless: true, args: ARGUMENTS,
+    });
+    // The server's authority is its own; the phones pin it, a browser is told to go on.
+    const context = await window.browser.newContext({
+      ignoreHTTPSErrors: true, viewport: SIZES[1], locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh',
+    });
+    context.setDefaultTimeout(15_000);
+    window.page = await context.newPage();
+    window.page.on('pageerror', (error) => window.faults.push(`script: ${error}`));
+    window.page.on('request', (request) => {
+      if (!request.url().startsWith(address)) window.faults.push(`asks for ${request.url()}`);
+    });
+    // Refusals have a status of their own, which the browser calls an error; anything else is one.
+    window.page.on('console', (line) => {
+      if (line.type() === 'error' && !line.text().startsWith('Failed to load resource')) {
+        window.faults.push(`console: ${line.text()}`);
+      }
+    });
+    return window;
+  }
+
+  async go(path) {
+    return this.page.goto(`${this.address}${path}`);
+  }
+
+  async text() {
+    return this.page.locator('body').innerText();
+  }
+
+  async has(words) {
+    const text = await this.text();
+    check(text.includes(words), `the page does not say "${words}":\n${text}`);
+  }
+
+  async hasNot(words) {
+    check(!(await this.text()).includes(words), `the page says "${words}"`);
+  }
+
+  /** Both sizes as pictures; no page may be wider than the screen, nothing may be cut off. */
+  async picture(name) {
+    for (const size of SIZES) {
+      await this.page.setViewportSize(size);
+      await this.page.screenshot({
+        path: join(this.into, `${name}-${size.width}.png`), fullPage: true,
+      });
+      const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
+      check(wide <= size.width, `${name} is ${wide} wide on a screen of ${size.width}`);
+      const cut = await this.page.evaluate(cutOff);
+      check(cut.length === 0, `${name} at ${size.width} cuts off: ${cut.join(' | ')}`);
+    }
+  }
+
+  async end() {
+    await this.browser?.close();
+  }
+}
+
+/** Runs in the page: words that stand in a box which hides a part of them. */
+function cutOff() {
+  const found = [];
+  for (const it of document.querySelectorAll('main *, header *')) {
+    const style = getComputedStyle(it);
+    const hides = style.overflowX === 'hidden' || style.overflowX === 'clip';
+    if (hides && !it.closest('.unseen') && it.scrollWidth > it.clientWidth + 1) {
+      found.push(it.textContent.trim().slice(0, 60));
+    }
+  }
+  return found;
+}
+
+/** Runs steps in order, each with its name, and gives the exit code. */
+export async function run(steps, after) {
+  let passed = 0;
+  let failed = 0;
+  for (const [name, step] of steps) {
+    try {
+      await step();
+      passed += 1;
+      console.log(`ok    ${name}`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAIL  ${name}\n${error.stack}`);
+      await after.failed(name);
+    }
+  }
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
