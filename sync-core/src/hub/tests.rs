@@ -82,7 +82,7 @@ fn tables_with(ledger: &MemoryLedger, canary: &[u8]) -> Vec<Table> {
 
 /// Kind and feed of the newest entry.
 fn newest(world: &World) -> facts::Entry {
-    facts::entry(&world.ledger, world.size() - 1)
+    facts::entry(&world.ledger, world.size().saturating_sub(1))
         .unwrap()
         .unwrap()
 }

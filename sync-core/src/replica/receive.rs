@@ -408,7 +408,9 @@ impl Replica {
             }
         };
         chain.known = match fate.outcome {
-            Outcome::Gap | Outcome::Forked => through.min(chain.seq),
+            // a rewind may have gone back farther
+            Outcome::Gap => through.min(chain.known),
+            Outcome::Forked => through.min(chain.seq),
             _ => chain.known.max(through),
         };
         let logbook = chain.logbook;

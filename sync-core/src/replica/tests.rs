@@ -236,10 +236,10 @@ fn an_act_is_the_logs_own_in_its_own_feed() {
             group,
             false,
         ),
-        ("moved to another feed", sound.clone(), Feed::Log, false),
         ("of another feed's chain", elsewhere, group, false),
         ("of another generation", later, group, false),
         ("changed after signing", unsigned, group, false),
+        ("moved to another feed", sound, Feed::Log, false),
     ] {
         let said = resaid(&phone, &outgoing, &body, &log(), |answer| {
             let entry = act_of(answer);

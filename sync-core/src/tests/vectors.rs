@@ -114,7 +114,7 @@ fn vectors_of_the_exchange() {
     let idle = Letter::idle(&device(), GROUP);
     let run = Letter {
         nonce: ReadNonce([6; 8]),
-        ..hand.letter(vec![first.clone(), second])
+        ..hand.letter(vec![first, second])
     };
     let receipt = Receipt::sign(&REALM, &log(), head(), Hash32([0x66; 32]));
     let said = Said::Control(Control::Vocabulary { version: 1 });
@@ -220,7 +220,7 @@ fn entries(own: &FullChange, others: &FullChange) -> Vec<WireEntry> {
     .map(|(index, feed, said)| WireEntry {
         index,
         feed,
-        admitted_at: TIME_S + i64::try_from(index).unwrap(),
+        admitted_at: TIME_S.saturating_add(i64::try_from(index).unwrap()),
         generation: if index < 3 { 1 } else { 2 },
         said,
     })
@@ -302,22 +302,18 @@ fn vectors_of_an_answer() {
     assert_eq!(read, Reply::Answer(Box::new(answer), leaves));
 }
 
-#[test]
-fn vectors_of_acts() {
-    let at = ChangeRef {
-        chain: ChainId([4; 16]),
-        seq: 5,
-    };
-    let (area, group, number) = (AreaRef([6; 16]), GROUP, 4);
+/// A place for acts to be about.
+const AT: ChangeRef = ChangeRef {
+    chain: ChainId([4; 16]),
+    seq: 5,
+};
+const AREA: AreaRef = AreaRef([6; 16]);
+
+/// One of each Control that is about a group, by name.
+fn controls_of_a_group() -> Vec<(&'static str, Control)> {
+    let (area, group, number) = (AREA, GROUP, 4);
     let device = device().public();
-    let controls = [
-        (
-            "generation",
-            Control::Generation {
-                number: 2,
-                start: 900,
-            },
-        ),
+    vec![
         (
             "group",
             Control::Group {
@@ -351,12 +347,32 @@ fn vectors_of_acts() {
                 device: device.id(),
             },
         ),
+    ]
+}
+
+/// One of each other Control, by name.
+fn controls_of_the_log() -> Vec<(&'static str, Control)> {
+    let keys = vec![
+        SUMMARY,
+        FieldKey {
+            number: 40,
+            item: 9,
+        },
+    ];
+    vec![
+        (
+            "generation",
+            Control::Generation {
+                number: 2,
+                start: 900,
+            },
+        ),
         (
             "officer",
             Control::Officer {
                 account: 3,
                 role: 8,
-                area,
+                area: AREA,
                 active: true,
             },
         ),
@@ -367,31 +383,24 @@ fn vectors_of_acts() {
                 rows: 12,
             },
         ),
-        (
-            "erase",
-            Control::Erase {
-                change: at,
-                keys: vec![
-                    SUMMARY,
-                    FieldKey {
-                        number: 40,
-                        item: 9,
-                    },
-                ],
-            },
-        ),
+        ("erase", Control::Erase { change: AT, keys }),
         (
             "admit",
             Control::Admit {
-                change: at,
+                change: AT,
                 hash: Hash32([7; 32]),
             },
         ),
         ("vocabulary", Control::Vocabulary { version: 1 }),
-    ];
+    ]
+}
+
+#[test]
+fn vectors_of_acts() {
+    let group = GROUP;
     let review = Review {
         record: RecordId([1; 16]),
-        heads: vec![at],
+        heads: vec![AT],
         field: Some(SUMMARY),
         state: Some(7),
         reason: Some(4),
@@ -410,7 +419,7 @@ fn vectors_of_acts() {
         ("review.hash", review.act.hash(&REALM).0.to_vec()),
         ("review.words_erased", erased.to_bytes()),
     ];
-    for (name, control) in controls {
+    for (name, control) in [controls_of_a_group(), controls_of_the_log()].concat() {
         let words = if name == "member" { &named[..] } else { &[] };
         let full = act(Said::Control(control), words, Feed::Group(group));
         assert!(full.act.verifies(&REALM, &log().public()));

@@ -69,7 +69,7 @@ pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
     while bytes.len() < count {
         let block = [seed.to_be_bytes(), nth.to_be_bytes()].concat();
         bytes.extend_from_slice(sha256(&block).as_bytes());
-        nth += 1;
+        nth = nth.wrapping_add(1);
     }
     bytes.truncate(count);
     bytes
@@ -131,7 +131,7 @@ impl World {
 
     /// The next bytes that nobody used before; the same in every run.
     pub(crate) fn random(&mut self) -> [u8; 32] {
-        self.draws += 1;
+        self.draws = self.draws.wrapping_add(1);
         sha256(&self.draws.to_be_bytes()).0
     }
 
@@ -160,7 +160,7 @@ impl World {
         let now_s = self.now_s;
         let members = members.to_vec();
         let answer = self.desk(|hub, ledger, _| {
-            hub.invite(ledger, group, members, &token, now_s + 86_400)?;
+            hub.invite(ledger, group, members, &token, now_s.saturating_add(86_400))?;
             hub.enrol(ledger, &request, now_s)
         });
         let identity = Identity {
@@ -263,7 +263,7 @@ impl World {
         let random = self.random();
         let job = phone
             .replica
-            .save(edit, self.now_s - 60, 77, &random)
+            .save(edit, self.now_s.saturating_sub(60), 77, &random)
             .unwrap();
         phone.apply(job.ops());
         let full = job.change().clone();
@@ -385,7 +385,7 @@ impl Hand {
     pub(crate) fn at(&self) -> ChangeRef {
         ChangeRef {
             chain: self.chain(),
-            seq: self.seq + 1,
+            seq: self.seq.saturating_add(1),
         }
     }
     /// What a creation at the next place is made of.

@@ -18,7 +18,7 @@ use super::served::InProcess;
 use super::{Options, Trouble, told};
 
 /// Sample records.
-const SAMPLES: usize = 12;
+const SAMPLES: usize = 24;
 const SAMPLE_SEED: u64 = 0x5eed;
 const HELD: usize = 40;
 const BATCH: usize = 20;
@@ -131,6 +131,16 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
         bodies(&data, dictionary_words(), SAMPLE_SEED, count, visits)
     };
     let (singles, batch) = (sampled(SAMPLES, 1)?, sampled(2, SAMPLES)?);
+    if let Ok(path) = std::env::var("BENCH_DUMP") {
+        use std::io::Write as _;
+        let mut f = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        for (name, of) in [("S_up1", &singles.up), ("S_down1", &singles.down), ("S_up20", &batch.up), ("S_down20", &batch.down)] {
+            for body in of {
+                let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
+                writeln!(f, "{name} 0 {hex}").unwrap();
+            }
+        }
+    }
     let reading = |rows: &[&Body]| {
         let mut read = Model::primed();
         for body in rows {
@@ -191,6 +201,12 @@ fn measure(
     count: usize,
 ) {
     let per = |bytes: usize| bytes as f64 / count as f64;
+    if let Ok(path) = std::env::var("BENCH_DUMP") {
+        use std::io::Write as _;
+        let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
+        let mut f = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(f, "{} {count} {hex}", scenario.name).unwrap();
+    }
     let lean = without_area(&body.rows, area);
     scenario.add("raw", per(body.raw));
     scenario.add("plain", per(body.rows.len()));

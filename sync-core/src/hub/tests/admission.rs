@@ -5,6 +5,7 @@ use super::{aside, fate, tables_with};
 use crate::change::{ChangeRef, Draft, FullChange, Parts, Secret, Slot, part_hash};
 use crate::exchange::ProblemCode;
 use crate::hub::facts;
+use crate::hub::ledger::Table;
 use crate::ids::{ChainId, RecordId};
 use crate::limits::{CHANGE_HEADS_MAX, CHANGE_OPS_MAX};
 use crate::log::AsideReason;
@@ -149,7 +150,7 @@ fn an_edit_stays_in_the_logbook_of_its_record() {
         assert_eq!(aside(&mut world, &body), unknown, "{lane:?}");
     }
     let neighbour = world.enrolled(OTHER_GROUP, &[MEMBER]);
-    let hand = Hand::new(neighbour.identity.device.clone(), OTHER_GROUP, Lane::Open);
+    let hand = Hand::new(neighbour.identity.device, OTHER_GROUP, Lane::Open);
     let body = hand.body(hand.edit(record, vec![head]).seal());
     assert_eq!(aside(&mut world, &body), unknown);
     // a tip of one phone is none of another's, in the same group and lane
@@ -231,8 +232,8 @@ fn heads_are_changes_of_the_same_record_in_the_log() {
 fn judged(
     world: &mut World,
     phone: &Phone,
-    (lane, record_type, member): (Lane, u16, u16),
-    (key, value, part): (FieldKey, Value, bool),
+    (lane, record_type, member): Place,
+    (key, value, part): Written,
 ) -> Option<AsideReason> {
     let mut hand = phone.hand(lane);
     hand.installation =
@@ -251,176 +252,101 @@ fn judged(
     aside(world, &hand.body(draft.seal()))
 }
 
-#[test]
-fn what_the_vocabulary_does_not_hold_is_set_aside_by_name() {
-    let (mut world, phone, _) = begun();
-    let plain = |number: u16, value: Value| (FieldKey::plain(number), value, false);
-    let part = |number: u16, value: Value| (FieldKey::plain(number), value, true);
-    let sealed = Value::Later(64, b"CANARY-SEALED".to_vec());
-    let (open, tip) = ((Lane::Open, PATROL, MEMBER), (Lane::Tip, TIP, MEMBER));
-    let mediation = (Lane::Mediation, MEDIATION, MEDIATOR);
-    for (what, place, slot, reason) in [
-        (
-            "sealed bytes in a tip",
-            tip,
-            part(48, sealed.clone()),
-            Some(AsideReason::Sealed),
-        ),
-        (
-            "sealed bytes, plain",
-            tip,
-            plain(48, sealed.clone()),
-            Some(AsideReason::Sealed),
-        ),
-        (
-            "sealed bytes in the open",
-            open,
-            part(48, sealed.clone()),
-            Some(AsideReason::Sealed),
-        ),
-        (
-            "an empty sealed field",
-            tip,
-            part(49, text("")),
-            Some(AsideReason::Sealed),
-        ),
-        (
-            "a reserved field",
-            open,
-            part(8, text("x")),
-            Some(AsideReason::Sealed),
-        ),
-        (
-            "words in a tip",
-            tip,
-            part(5, text("nghe nói")),
-            Some(AsideReason::ClosedLane),
-        ),
-        (
-            "a time in a tip",
-            tip,
-            plain(2, Value::Day(1)),
-            Some(AsideReason::ClosedLane),
-        ),
-        (
-            "words in a mediation",
-            mediation,
-            part(6, text("ở")),
-            Some(AsideReason::ClosedLane),
-        ),
-        (
-            "a position in a tip",
-            tip,
-            part(7, Value::Position(1, 1, 1)),
-            Some(AsideReason::ClosedLane),
-        ),
-        (
-            "a hamlet in a tip",
-            tip,
-            plain(1, Value::Area(crate::ids::AreaRef([3; 16]))),
-            Some(AsideReason::ClosedLane),
-        ),
+type Place = (Lane, u16, u16);
+type Written = (FieldKey, Value, bool);
+type Case = (&'static str, Place, Written, Option<AsideReason>);
+
+const OPEN: Place = (Lane::Open, PATROL, MEMBER);
+const TIPS: Place = (Lane::Tip, TIP, MEMBER);
+const CASES: Place = (Lane::Mediation, MEDIATION, MEDIATOR);
+const SEALED: Option<AsideReason> = Some(AsideReason::Sealed);
+const CLOSED: Option<AsideReason> = Some(AsideReason::ClosedLane);
+const WORDS: Option<AsideReason> = Some(AsideReason::Vocabulary);
+const WHO: Option<AsideReason> = Some(AsideReason::Member);
+
+fn plain(number: u16, value: Value) -> Written {
+    (FieldKey::plain(number), value, false)
+}
+fn part(number: u16, value: Value) -> Written {
+    (FieldKey::plain(number), value, true)
+}
+fn sealed() -> Value {
+    Value::Later(64, b"CANARY-SEALED".to_vec())
+}
+fn number(number: u64) -> Value {
+    Value::Number(number)
+}
+
+fn closed_lanes() -> Vec<Case> {
+    let hamlet = Value::Area(crate::ids::AreaRef([3; 16]));
+    let geo = Value::Position(1, 1, 1);
+    vec![
+        ("sealed bytes in a tip", TIPS, part(48, sealed()), SEALED),
+        ("sealed bytes, plain", TIPS, plain(48, sealed()), SEALED),
+        ("an empty sealed field", TIPS, part(49, text("")), SEALED),
+        ("words in a tip", TIPS, part(5, text("nghe nói")), CLOSED),
+        ("a time in a tip", TIPS, plain(2, Value::Day(1)), CLOSED),
+        ("a position in a tip", TIPS, part(7, geo), CLOSED),
+        ("a hamlet in a tip", TIPS, plain(1, hamlet), CLOSED),
+        ("words of a mediation", CASES, part(6, text("ở")), CLOSED),
         (
             "a field of the commune",
-            tip,
+            TIPS,
             plain(45, text("A1")),
             Some(AsideReason::NotYours),
         ),
+        ("a tip", TIPS, plain(44, Value::Choice(1)), None),
         (
-            "an unknown field",
-            open,
-            plain(60_000, Value::Number(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "a derived field",
-            open,
-            plain(28, Value::Number(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "a field of another type",
-            open,
-            plain(63, Value::Choice(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "a value of a later format",
-            open,
-            plain(24, sealed.clone()),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "a part where none stands",
-            open,
-            part(24, Value::Number(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "words without a salt",
-            open,
-            plain(5, text("x")),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "no such member",
-            open,
-            part(0, Value::Number(99)),
-            Some(AsideReason::Member),
-        ),
-        (
-            "a member beyond numbers",
-            open,
-            part(0, Value::Number(1 << 40)),
-            Some(AsideReason::Member),
-        ),
-        (
-            "a member of another phone",
-            open,
-            part(0, Value::Number(u64::from(LEADER))),
-            Some(AsideReason::Member),
-        ),
-        (
-            "a type of another lane",
-            (Lane::Open, TIP, MEMBER),
-            plain(44, Value::Choice(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "an unknown type",
-            (Lane::Open, 999, MEMBER),
-            plain(9, Value::Number(1)),
-            Some(AsideReason::Vocabulary),
-        ),
-        (
-            "a role that does not write here",
-            (Lane::Open, PATROL, MEDIATOR),
-            plain(24, Value::Number(1)),
-            Some(AsideReason::Role),
-        ),
-        ("the control", open, plain(24, Value::Number(1)), None),
-        (
-            "the control in a tip",
-            tip,
-            plain(44, Value::Choice(1)),
-            None,
-        ),
-        (
-            "the control in a mediation",
-            mediation,
+            "a case",
+            CASES,
             (MEDIATION_MODE, Value::Choice(1), false),
             None,
         ),
-    ] {
-        assert_eq!(judged(&mut world, &phone, place, slot), reason, "{what}");
+    ]
+}
+
+fn open_lane() -> Vec<Case> {
+    let mediator = (Lane::Open, PATROL, MEDIATOR);
+    let role = Some(AsideReason::Role);
+    let other = number(u64::from(LEADER));
+    vec![
+        ("sealed bytes", OPEN, part(48, sealed()), SEALED),
+        ("a reserved field", OPEN, part(8, text("x")), SEALED),
+        ("an unknown field", OPEN, plain(60_000, number(1)), WORDS),
+        ("a derived field", OPEN, plain(28, number(1)), WORDS),
+        ("of another type", OPEN, plain(63, Value::Choice(1)), WORDS),
+        ("of a later format", OPEN, plain(24, sealed()), WORDS),
+        ("a part where none is", OPEN, part(24, number(1)), WORDS),
+        ("words without a salt", OPEN, plain(5, text("x")), WORDS),
+        (
+            "an unknown type",
+            (Lane::Open, 999, MEMBER),
+            plain(9, number(1)),
+            WORDS,
+        ),
+        (
+            "a type of tips",
+            (Lane::Open, TIP, MEMBER),
+            plain(44, number(1)),
+            WORDS,
+        ),
+        ("no such member", OPEN, part(0, number(99)), WHO),
+        ("beyond members", OPEN, part(0, number(1 << 40)), WHO),
+        ("of another phone", OPEN, part(0, other), WHO),
+        ("a mediator's patrol", mediator, plain(24, number(1)), role),
+        ("a patrol", OPEN, plain(24, number(1)), None),
+    ]
+}
+
+#[test]
+fn what_the_vocabulary_does_not_hold_is_set_aside_by_name() {
+    let (mut world, phone, _) = begun();
+    for (what, place, written, reason) in [closed_lanes(), open_lane()].concat() {
+        assert_eq!(judged(&mut world, &phone, place, written), reason, "{what}");
     }
     // what was refused is in the quarantine only: no table that is read or pulled holds it
     let found = tables_with(&world.ledger, b"CANARY-SEALED");
-    assert!(
-        found
-            .iter()
-            .all(|table| *table == crate::hub::ledger::Table::Quarantine)
-    );
+    assert!(!found.is_empty() && found.iter().all(|table| *table == Table::Quarantine));
 }
 
 #[test]

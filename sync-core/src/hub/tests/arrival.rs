@@ -144,16 +144,16 @@ fn a_request_to_enrol_that_is_not_sound_changes_nothing() {
     let good = EnrolRequest::sign(&REALM, &other, token);
     let swapped = EnrolRequest {
         key: device.public(),
-        ..good.clone()
+        ..good
     };
     let retokened = EnrolRequest {
         token: used,
-        ..good.clone()
+        ..good
     };
     // the neutral point, and bytes that are no point
     let weak = |key: [u8; 32]| EnrolRequest {
         key: PublicKey(key),
-        ..good.clone()
+        ..good
     };
     let mut neutral = [0; 32];
     neutral[0] = 1;
@@ -193,6 +193,17 @@ fn a_request_to_enrol_that_is_not_sound_changes_nothing() {
         assert_eq!(told, Err(refusal), "{what}");
         assert!(world.ledger == before, "{what}");
     }
+}
+
+#[test]
+fn a_damaged_request_to_enrol_changes_nothing() {
+    let mut world = World::new();
+    let (token, now_s) = ([1; 16], world.now_s);
+    world
+        .desk(|hub, ledger, _| hub.invite(ledger, GROUP, vec![], &token, now_s))
+        .unwrap();
+    let before = world.ledger.clone();
+    let good = EnrolRequest::sign(&REALM, &Secret::from_bytes(&[0x32; 32]), token);
     let bytes = good.to_bytes();
     for place in 0..bytes.len() {
         assert!(EnrolRequest::from_bytes(&bytes[..place]).is_err());
@@ -204,6 +215,9 @@ fn a_request_to_enrol_that_is_not_sound_changes_nothing() {
         }
     }
     assert!(world.ledger == before);
+    // the control
+    let told = world.desk(|hub, ledger, _| hub.enrol(ledger, &good, now_s));
+    assert!(told.is_ok());
 }
 
 #[test]

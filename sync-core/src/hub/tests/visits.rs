@@ -197,7 +197,7 @@ fn another_devices_chain_cannot_be_named() {
     next.at.seq = 2;
     next.previous = hers.change.hash(&REALM);
     let next = next.seal();
-    let mut letter = bo.hand(Lane::Open).letter(vec![next.clone()]);
+    let mut letter = bo.hand(Lane::Open).letter(vec![next]);
     letter.claims[0].0 = TipClaim::Known {
         prefix: prefix_of(&at.chain.0),
         seq: 2,
