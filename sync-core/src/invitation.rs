@@ -255,7 +255,8 @@ mod tests {
         let invitation = sample();
         let text = invitation.to_text().unwrap();
         for end in 0..text.len() {
-            assert!(Invitation::from_text(&text[..end]).is_err(), "{end}");
+            let cut = text.get(..end).unwrap_or_default();
+            assert!(Invitation::from_text(cut).is_err(), "{end}");
         }
         for at in 0..text.len() {
             for letter in ["A", "_", "=", "é", " "] {

@@ -52,3 +52,5 @@ pub const REQUEST_CHAINS_MAX: usize = 512;
 pub const REQUEST_FEEDS_MAX: usize = 1 + 6 * REQUEST_GROUPS_MAX;
 /// Longest detail of a problem, in bytes.
 pub const PROBLEM_DETAIL_BYTES_MAX: usize = 400;
+/// Most forked changes of one device that are kept as proof.
+pub const FORKS_KEPT_MAX: usize = 64;

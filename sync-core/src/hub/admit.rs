@@ -7,6 +7,7 @@ use crate::hub::facts::{self, Grant, pair_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table};
 use crate::hub::visit::{Claimed, Standing, Verified};
 use crate::ids::{Feed, Hash32, KeyId, Logbook};
+use crate::limits::FORKS_KEPT_MAX;
 use crate::log::AsideReason;
 use crate::policy::{AuthorRights, Subject, judge};
 use crate::record::{MergeError, Record};
@@ -285,10 +286,19 @@ impl<L: Ledger> Tx<'_, '_, L> {
         Ok(Ok((record, known.device, member)))
     }
 
-    /// The second change at one place proves that a chain was forked. It is kept for an officer.
+    /// The second change at one place proves that a chain was forked. It is kept for an officer,
+    /// as far as one device can ask for that.
     fn quarantine_fork(&mut self, full: &FullChange) -> Result<(), LedgerFault> {
+        let prefix = [b"fork".as_slice(), full.change.device.as_bytes()].concat();
+        let until = facts::after(&prefix);
+        let kept = self
+            .ledger
+            .scan(Table::Quarantine, &prefix, &until, FORKS_KEPT_MAX)?;
+        if kept.len() >= FORKS_KEPT_MAX {
+            return Ok(());
+        }
         let hash = full.change.hash(&self.hub.realm);
-        let key = [b"fork".as_slice(), hash.as_bytes()].concat();
+        let key = [prefix.as_slice(), hash.as_bytes()].concat();
         self.ledger.put(Table::Quarantine, &key, &full.to_bytes())
     }
 }

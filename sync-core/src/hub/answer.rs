@@ -106,7 +106,9 @@ impl Hub {
                 cursor.min(state.generation_start)
             }
         };
-        if same {
+        let held = feed_list(device, rights);
+        // sums of a feed without a right would tell when something came into it
+        if same && named == held {
             let mut sums = Vec::new();
             for feed in &named {
                 sums.push(facts::feed_sum(view, *feed, cursor_of(feed))?);
@@ -121,7 +123,7 @@ impl Hub {
             }
         }
         let mut waiting: Vec<(u64, Feed)> = Vec::new();
-        for feed in feed_list(device, rights) {
+        for feed in held {
             let indexes = facts::feed_from(view, feed, cursor_of(&feed), ANSWER_ENTRIES_MAX)?;
             waiting.extend(indexes.into_iter().map(|index| (index, feed)));
         }

@@ -65,8 +65,14 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         let mut body = Writer::new();
         body.raw(full.change.device.as_bytes());
         full.change.write(&mut body);
+        // An erasure can come back before the change that it names, after a restore.
+        let mut left = full.parts.clone();
+        let erased = self.erased_keys(full.change.at)?;
+        if !erased.is_empty() {
+            left.erase(&erased);
+        }
         let mut parts = Writer::new();
-        full.parts.write(&mut parts);
+        left.write(&mut parts);
         let feed = Feed::of_records(logbook, full.change.device);
         let entry = Entry {
             record: full.change.record,
@@ -295,9 +301,36 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         Ok(())
     }
 
+    /// Keys of a change whose values are not to be kept.
+    fn erased_keys(&self, at: ChangeRef) -> Result<Vec<FieldKey>, LedgerFault> {
+        let Some(row) = self.ledger.get(Table::Erased, &place_key(at))? else {
+            return Ok(Vec::new());
+        };
+        facts::decode(Table::Erased, &row, |r| {
+            let mut keys = Vec::new();
+            while !r.is_empty() {
+                keys.push(FieldKey {
+                    number: r.u16()?,
+                    item: r.u32()?,
+                });
+            }
+            Ok(keys)
+        })
+    }
+
     /// Takes values out of the one table that forgets. The salted hashes stay, so everything
     /// that was signed still verifies.
     fn erase_parts(&mut self, at: ChangeRef, keys: &[FieldKey]) -> Result<(), LedgerFault> {
+        let mut all = self.erased_keys(at)?;
+        all.extend_from_slice(keys);
+        all.sort_unstable();
+        all.dedup();
+        let mut row = Writer::new();
+        for key in &all {
+            row.u16(key.number).u32(key.item);
+        }
+        self.ledger
+            .put(Table::Erased, &place_key(at), row.as_bytes())?;
         let Some(place) = facts::place(self.ledger, at)? else {
             return Ok(());
         };

@@ -581,18 +581,55 @@ impl<L: Ledger> Tx<'_, '_, L> {
     /// Admits in chain order what a device left waiting. What is in the log already, or no longer
     /// follows on what is there, was brought again by the phone itself and is dropped here.
     pub(super) fn let_in(&mut self, device: KeyId) -> Result<(), LedgerFault> {
+        let mut left = Vec::new();
         for (key, value) in all(self.ledger, Table::Pending, device.as_bytes())? {
-            let (logbook, full) = read_waiting(&value)?;
-            let tip = facts::chain(self.ledger, full.change.at.chain)?;
-            let (seq, before) = tip.map_or((0, Hash32::default()), |tip| (tip.seq, tip.hash));
-            let follows =
-                full.change.at.seq == seq.saturating_add(1) && full.change.previous == before;
-            if follows {
-                let hash = full.change.hash(&self.hub.realm);
-                self.place_change(&full, hash, logbook)?;
-            }
+            left.push(read_waiting(&value)?);
             self.ledger.delete(Table::Pending, &key)?;
         }
+        // Chains stand in the order of their names; what builds on another chain waits for it.
+        while !left.is_empty() {
+            let before = left.len();
+            for (logbook, full) in core::mem::take(&mut left) {
+                if self.builds_on_waiting(&full, &left)? {
+                    left.push((logbook, full));
+                } else {
+                    self.let_in_one(&full, logbook)?;
+                }
+            }
+            if left.len() == before {
+                for (logbook, full) in core::mem::take(&mut left) {
+                    self.let_in_one(&full, logbook)?;
+                }
+            }
+        }
         self.ledger.delete(Table::Arrival, &candidate_key(device))
+    }
+
+    /// Whether a head is not in the log yet, or an earlier change of its chain still waits.
+    fn builds_on_waiting(
+        &self,
+        full: &FullChange,
+        left: &[(Logbook, FullChange)],
+    ) -> Result<bool, LedgerFault> {
+        let chain = full.change.at.chain;
+        if left.iter().any(|(_, other)| other.change.at.chain == chain) {
+            return Ok(true);
+        }
+        for head in &full.change.heads {
+            if facts::place(self.ledger, *head)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn let_in_one(&mut self, full: &FullChange, logbook: Logbook) -> Result<(), LedgerFault> {
+        let tip = facts::chain(self.ledger, full.change.at.chain)?;
+        let (seq, before) = tip.map_or((0, Hash32::default()), |tip| (tip.seq, tip.hash));
+        if full.change.at.seq == seq.saturating_add(1) && full.change.previous == before {
+            let hash = full.change.hash(&self.hub.realm);
+            self.place_change(full, hash, logbook)?;
+        }
+        Ok(())
     }
 }

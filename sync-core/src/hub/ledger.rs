@@ -88,6 +88,8 @@ tables! {
     Group = 41,
     /// group, member, index -> role from there on.
     Member = 42,
+    /// chain, seq -> keys whose values were erased, whether or not the change is here yet.
+    Erased = 43,
 }
 
 impl Table {

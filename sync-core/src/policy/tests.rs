@@ -393,7 +393,7 @@ fn an_edit_is_the_creators_or_a_role_that_corrects() {
         ("tip", Lane::Tip, OFFICER, [false, false]),
         ("member_harm", Lane::Protected, LEADER, [false, true]),
         ("mediation", Lane::Mediation, MEDIATOR, [true, true]),
-        ("mediation", Lane::Mediation, MEMBER, [true, false]),
+        ("mediation", Lane::Mediation, MEMBER, [false, true]),
         ("mediation", Lane::Mediation, CLUB_BOARD, [false, false]),
     ] {
         let record = record(type_number(record_type), &[]);

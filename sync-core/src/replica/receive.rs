@@ -13,7 +13,7 @@ use crate::exchange::{
     WireSaid, fates_bytes,
 };
 use crate::ids::{Feed, GroupId, Hash32, Logbook, RecordId};
-use crate::log::{Digest, Receipt, answer_hash};
+use crate::log::{Digest, Head, Receipt, answer_hash};
 use crate::replica::load::{at_key, feed_op, groups_op, setting};
 use crate::replica::state::{
     SETTING_CONFIRMED, SETTING_INSTALLATION, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT,
@@ -108,11 +108,8 @@ impl Replica {
             self.suspect(outgoing);
             return Err(AnswerError::Forged);
         }
-        if self.receipt.as_ref().is_some_and(|known| {
-            let (known, new) = (known.head, answer.head);
-            new.generation < known.generation
-                || (new.generation == known.generation && new.size < known.size)
-        }) {
+        let known = self.receipt.as_ref().map(|known| known.head);
+        if known.is_some_and(|known| is_older(&answer.head, &known)) {
             return Err(AnswerError::Older);
         }
         self.check_entries(&answer)?;
@@ -134,8 +131,7 @@ impl Replica {
             self.confirmed = true;
             next.ops.push(setting(SETTING_CONFIRMED, &[1]));
         }
-        let before = self.receipt.as_ref().map(|known| known.head);
-        if before.is_some_and(|before| before.generation < answer.head.generation) {
+        if known.is_some_and(|before| before.generation < answer.head.generation) {
             self.rewind(answer.head.generation_start, &mut next);
         }
         if let Some(groups) = answer.groups.clone() {
@@ -411,7 +407,9 @@ impl Replica {
             // a rewind may have gone back farther
             Outcome::Gap => through.min(chain.known),
             Outcome::Forked => through.min(chain.seq),
-            _ => chain.known.max(through),
+            Outcome::Received | Outcome::Waiting | Outcome::Refused | Outcome::Full => {
+                chain.known.max(through)
+            }
         };
         let logbook = chain.logbook;
         let op = chain.op(id);
@@ -692,4 +690,10 @@ fn evidence(outgoing: &Outgoing, receipt: &Receipt, fates: &[u8], leaves: &[Hash
     key.extend_from_slice(&receipt.head.size.to_be_bytes());
     key.extend_from_slice(outgoing.statement.as_bytes());
     put(TABLE_RECEIPT, &key, w.into_bytes())
+}
+
+/// Whether a head shows less of the log than one that this phone has seen.
+fn is_older(new: &Head, known: &Head) -> bool {
+    new.generation < known.generation
+        || (new.generation == known.generation && new.size < known.size)
 }
