@@ -1,6 +1,7 @@
 //! Simulation by seed: several phones and one hub, all of them the real machines, over a link that
 //! loses, repeats, reorders and cuts. One integer decides everything, so a failure replays.
 
+mod check;
 mod dice;
 mod phone;
 mod world;

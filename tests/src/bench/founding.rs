@@ -62,7 +62,7 @@ pub(super) fn found(
                 let answer = hub.enrol(ledger, &request, acting.now_s)?;
                 let shown = arrival::digits(&realm, &log, &device.public(), &token);
                 hub.confirm(ledger, acting, device.id(), shown)?;
-                enrolled.push((device, answer, area, Dice::new(dice.next())));
+                enrolled.push((device, answer, area, Dice::new(dice.draw())));
             }
         }
         Ok(enrolled)

@@ -133,8 +133,17 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
     let (singles, batch) = (sampled(SAMPLES, 1)?, sampled(2, SAMPLES)?);
     if let Ok(path) = std::env::var("BENCH_DUMP") {
         use std::io::Write as _;
-        let mut f = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        for (name, of) in [("S_up1", &singles.up), ("S_down1", &singles.down), ("S_up20", &batch.up), ("S_down20", &batch.down)] {
+        let mut f = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        for (name, of) in [
+            ("S_up1", &singles.up),
+            ("S_down1", &singles.down),
+            ("S_up20", &batch.up),
+            ("S_down20", &batch.down),
+        ] {
             for body in of {
                 let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
                 writeln!(f, "{name} 0 {hex}").unwrap();
@@ -204,7 +213,11 @@ fn measure(
     if let Ok(path) = std::env::var("BENCH_DUMP") {
         use std::io::Write as _;
         let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
-        let mut f = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        let mut f = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
         writeln!(f, "{} {count} {hex}", scenario.name).unwrap();
     }
     let lean = without_area(&body.rows, area);

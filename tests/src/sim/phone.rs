@@ -139,6 +139,10 @@ impl SimPhone {
     }
 }
 
+#[expect(
+    clippy::panic,
+    reason = "a phone that cannot read its own disk is the fault to find"
+)]
 fn load(identity: &Identity, disk: &Disk, high_water: u64) -> Replica {
     let rows = disk
         .0

@@ -8,7 +8,7 @@ use sync_core::exchange::{Problem, ProblemCode};
 use sync_core::hub::arrival::EnrolRequest;
 use sync_core::hub::ledger::{MemoryLedger, Store as _};
 use sync_core::hub::{Acting, Hub, Refusal, ReviewInput, Stop, facts};
-use sync_core::ids::{AreaRef, Feed, GroupId, Hash32, LogId, Logbook, OrgId, Realm, RecordId};
+use sync_core::ids::{AreaRef, GroupId, Hash32, LogId, OrgId, Realm, RecordId};
 use sync_core::keys::Secret;
 use sync_core::log::EntryKind;
 use sync_core::replica::{Edit, Identity, Outgoing, Replica, Standing};
@@ -54,15 +54,15 @@ pub struct World {
     pub group: GroupId,
     /// True time.
     pub now_s: i64,
-    model: Model,
-    backups: Vec<MemoryLedger>,
-    delayed: Vec<Vec<u8>>,
+    pub(super) model: Model,
+    pub(super) backups: Vec<MemoryLedger>,
+    pub(super) delayed: Vec<Vec<u8>>,
     /// Hash of every change that a person saved, by place.
-    saved: BTreeSet<(ChangeRef, Hash32)>,
+    pub(super) saved: BTreeSet<(ChangeRef, Hash32)>,
     /// Every change that a phone was told is received.
-    acknowledged: BTreeMap<(ChangeRef, Hash32), FullChange>,
-    said_again: BTreeSet<ChangeRef>,
-    copied: bool,
+    pub(super) acknowledged: BTreeMap<(ChangeRef, Hash32), FullChange>,
+    pub(super) said_again: BTreeSet<ChangeRef>,
+    pub(super) copied: bool,
 }
 
 impl World {
@@ -167,8 +167,7 @@ impl World {
     pub fn enrol(&mut self, members: Vec<u16>) -> Result<(), Refusal> {
         let (token, device) = (self.dice.bytes(), SimPhone::key(&mut self.dice));
         let (group, expires) = (self.group, self.now_s + 86_400);
-        let named = members.clone();
-        self.desk(|hub, ledger, _| hub.invite(ledger, group, named, &token, expires))?;
+        self.desk(|hub, ledger, _| hub.invite(ledger, group, members, &token, expires))?;
         let request = EnrolRequest::sign(&self.hub.realm(), &device, token);
         let now_s = self.now_s;
         let answer = self.desk(|hub, ledger, _| hub.enrol(ledger, &request, now_s))?;
@@ -434,7 +433,10 @@ impl World {
                 code: Some(ProblemCode::UnknownDevice),
                 ..
             }) if !self.backups.is_empty() => Ok(false),
-            _ => Err(format!(
+            AnswerError::Unreadable(_)
+            | AnswerError::Forged
+            | AnswerError::Unsound(_)
+            | AnswerError::Problem(_) => Err(format!(
                 "phone {nth} could not take an honest answer: {error}"
             )),
         }
@@ -538,7 +540,7 @@ impl World {
 
     fn erase(&mut self) {
         let size = facts::log_state(&self.ledger).map_or(0, |state| state.size);
-        let index = self.dice.next() % size.max(1);
+        let index = self.dice.draw() % size.max(1);
         let Ok(Some(entry)) = facts::entry(&self.ledger, index) else {
             return;
         };
@@ -630,187 +632,6 @@ impl World {
         let device = self.phones[nth].identity.device.id();
         let waits = sync_core::hub::arrival::candidate(&self.ledger, device);
         !self.is_unknown(&self.phones[nth]) || waits.is_ok_and(|waits| waits.is_some())
-    }
-
-    /// Checks every oracle.
-    ///
-    /// # Errors
-    /// What does not hold.
-    pub fn check(&self) -> Result<Outcome, String> {
-        let report = self
-            .hub
-            .verify_log(&self.ledger)
-            .map_err(|fault| fault.to_string())?;
-        if let Some(fault) = report.faults.first() {
-            return Err(format!("the log does not verify: {fault:?}"));
-        }
-        self.nothing_invented()?;
-        self.nothing_lost()?;
-        self.nobody_stuck()?;
-        let rivals = self.same_everywhere()?;
-        let mut rebuilt = self.ledger.clone();
-        self.hub
-            .rebuild(&mut rebuilt, self.now_s)
-            .map_err(|fault| fault.to_string())?;
-        if rebuilt != self.ledger {
-            return Err("a rebuild differs from what grew step by step".to_owned());
-        }
-        let state = facts::log_state(&self.ledger).map_err(|fault| fault.to_string())?;
-        Ok(Outcome {
-            entries: report.entries,
-            changes: report.changes,
-            asides: report.asides,
-            forks: u64::try_from(self.said_again.len()).unwrap_or(u64::MAX),
-            generations: state.generation,
-            rivals,
-        })
-    }
-
-    fn nothing_invented(&self) -> Result<(), String> {
-        let size = facts::log_state(&self.ledger).map_or(0, |state| state.size);
-        for index in 0..size {
-            let entry = facts::entry(&self.ledger, index)
-                .ok()
-                .flatten()
-                .ok_or("an entry is missing")?;
-            let of_phone = matches!(entry.leaf.kind, EntryKind::Change | EntryKind::Aside);
-            if of_phone && !self.saved.contains(&(entry.leaf.at, entry.hash())) {
-                return Err(format!("nobody saved what stands at entry {index}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn nothing_lost(&self) -> Result<(), String> {
-        for ((at, hash), full) in &self.acknowledged {
-            let place = facts::place(&self.ledger, *at).map_err(|fault| fault.to_string())?;
-            if place.is_some_and(|place| place.hash == *hash) {
-                continue;
-            }
-            // what only a phone held that is gone, after the server lost it too, nobody can bring
-            let holder = self
-                .phones
-                .iter()
-                .any(|phone| !phone.gone && phone.identity.device.id() == full.change.device);
-            if holder && !self.said_again.contains(at) {
-                return Err(format!(
-                    "change {at:?} was acknowledged and is missing; the log has {place:?} in {:?}",
-                    facts::log_state(&self.ledger)
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn nobody_stuck(&self) -> Result<(), String> {
-        for (nth, phone) in self.phones.iter().enumerate() {
-            if phone.gone || self.is_unknown(phone) {
-                continue;
-            }
-            for (full, standing) in phone.replica.unsettled() {
-                match standing {
-                    Standing::Aside(_) => {}
-                    other => {
-                        return Err(format!(
-                            "phone {nth} (confirmed {}, closed {}) is stuck with {:?}: {other:?}",
-                            phone.replica.is_confirmed(),
-                            phone.replica.is_closed(),
-                            full.change.at
-                        ));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Enrolled after the backup that the server was restored from, and unable to show it.
-    fn is_unknown(&self, phone: &SimPhone) -> bool {
-        let device = phone.identity.device.id();
-        facts::device_key(&self.ledger, device)
-            .ok()
-            .flatten()
-            .is_none()
-    }
-
-    /// Every phone shows what the server shows, field by field, rivals included.
-    fn same_everywhere(&self) -> Result<u64, String> {
-        let mut rivals = 0u64;
-        for (nth, phone) in self.phones.iter().enumerate() {
-            if phone.gone || self.is_unknown(phone) || phone.replica.is_closed() {
-                continue;
-            }
-            for (id, logbook, record) in phone.replica.records() {
-                if !self.follows(phone, logbook, record.change(record.creator()))
-                    || self.lost_with_its_author(phone, record)
-                {
-                    continue;
-                }
-                let theirs = facts::record(&self.ledger, *id).map_err(|f| f.to_string())?;
-                let Some((_, theirs)) = theirs else {
-                    return Err(format!(
-                        "phone {nth} shows record {id}, the server does not"
-                    ));
-                };
-                if record.heads() != theirs.heads() {
-                    return Err(format!("phone {nth}: heads of record {id} differ"));
-                }
-                let (ours, theirs) = (record.fields(), theirs.fields());
-                if ours != theirs {
-                    return Err(format!("phone {nth}: fields of record {id} differ"));
-                }
-                for field in ours.values() {
-                    rivals += u64::try_from(field.rivals.len()).unwrap_or(0);
-                }
-            }
-            self.has_all(nth, phone)?;
-        }
-        Ok(rivals)
-    }
-
-    /// Whether a phone may read what comes new in the feed of this record.
-    fn follows(&self, phone: &SimPhone, logbook: Logbook, first: Option<&FullChange>) -> bool {
-        let device = phone.identity.device.id();
-        let rights = facts::rights(&self.ledger, self.hub.vocabulary(), device);
-        let feeds = sync_core::exchange::feed_list(device, &rights.unwrap_or_default());
-        first.is_some_and(|full| feeds.contains(&Feed::of_records(logbook, full.change.device)))
-    }
-
-    /// A restored server lost something of this record, and the phone that wrote it is gone: the
-    /// others go on showing it, and nobody can bring it back.
-    fn lost_with_its_author(&self, phone: &SimPhone, record: &sync_core::record::Record) -> bool {
-        let device = phone.identity.device.id();
-        let lost = record.changes().find(|full| {
-            full.change.device != device
-                && phone.replica.standing(full.change.at) == Some(Standing::Waiting)
-        });
-        lost.is_some_and(|full| {
-            let author = full.change.device;
-            let of_author = |phone: &&SimPhone| phone.identity.device.id() == author;
-            self.phones
-                .iter()
-                .filter(of_author)
-                .all(|phone| phone.gone || phone.replica.standing(full.change.at).is_none())
-        })
-    }
-
-    /// A phone that may read the open lane has all of it.
-    fn has_all(&self, nth: usize, phone: &SimPhone) -> Result<(), String> {
-        let device = phone.identity.device.id();
-        let rights = facts::rights(&self.ledger, self.hub.vocabulary(), device)
-            .map_err(|fault| fault.to_string())?;
-        let feeds = sync_core::exchange::feed_list(device, &rights);
-        for row in self.ledger.rows() {
-            let logbook = Logbook {
-                group: row.group,
-                lane: row.lane,
-            };
-            let feed = Feed::of_records(logbook, row.device);
-            if feeds.contains(&feed) && phone.replica.record(row.record).is_none() {
-                return Err(format!("phone {nth} lacks record {}", row.record));
-            }
-        }
-        Ok(())
     }
 }
 

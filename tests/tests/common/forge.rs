@@ -50,6 +50,17 @@ pub(crate) fn draft_of(full: &FullChange) -> Draft {
 
 /// The phone's request with its one change altered, all of it signed anew by `secret`.
 pub(crate) fn altered(phone: &Phone, secret: &Secret, alter: impl FnOnce(&mut Draft)) -> Vec<u8> {
+    signed(phone, secret, false, alter)
+}
+
+/// The same; with `tips` it shows its tips in full, which a server asks for before it says that a
+/// signature is none.
+pub(crate) fn signed(
+    phone: &Phone,
+    secret: &Secret,
+    tips: bool,
+    alter: impl FnOnce(&mut Draft),
+) -> Vec<u8> {
     let (mut request, full) = request_of(phone);
     let mut draft = draft_of(&full);
     alter(&mut draft);
@@ -57,7 +68,9 @@ pub(crate) fn altered(phone: &Phone, secret: &Secret, alter: impl FnOnce(&mut Dr
     let full = draft.seal();
     let realm = &phone.replica.identity().realm;
     let (at, device) = (full.change.at, request.device);
-    let leaf = tip_leaf(realm, device, at, &full.change.hash(realm));
+    let hash = full.change.hash(realm);
+    request.tips = tips.then(|| vec![(at.chain, hash)]);
+    let leaf = tip_leaf(realm, device, at, &hash);
     let cursors = request.wants.hash(realm, device);
     let statement = Statement::sign(realm, secret, request.nonce, cursors, vec![leaf]);
     request.signature = statement.signature;
