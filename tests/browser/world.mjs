@@ -15,7 +15,7 @@ const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
   '--disable-background-networking', '--disable-component-update',
 ];
-const SIZES = [{ width: 390, height: 844 }, { width: 1280, height: 800 }];
+export const SIZES = [{ width: 390, height: 844 }, { width: 1280, height: 800 }];
 
 /** The server and the phones: each call is one line there and one line back. */
 export class Phones {
@@ -86,6 +86,11 @@ export class Window {
     return this.page.goto(`${this.address}${path}`);
   }
 
+  /** Does something that leads to another page, and waits until that is there. */
+  async follow(what) {
+    await Promise.all([this.page.waitForEvent('load'), what()]);
+  }
+
   async text() {
     return this.page.locator('body').innerText();
   }
@@ -99,13 +104,15 @@ export class Window {
     check(!(await this.text()).includes(words), `the page says "${words}"`);
   }
 
+  file(name, size) {
+    return join(this.into, `${name}-${size.width}.png`);
+  }
+
   /** Both sizes as pictures; no page may be wider than the screen, nothing may be cut off. */
   async picture(name) {
     for (const size of SIZES) {
       await this.page.setViewportSize(size);
-      await this.page.screenshot({
-        path: join(this.into, `${name}-${size.width}.png`), fullPage: true,
-      });
+      await this.page.screenshot({ path: this.file(name, size), fullPage: true });
       const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
       check(wide <= size.width, `${name} is ${wide} wide on a screen of ${size.width}`);
       const cut = await this.page.evaluate(cutOff);
@@ -131,21 +138,25 @@ function cutOff() {
   return found;
 }
 
-/** Runs steps in order, each with its name, and gives the exit code. */
+/**
+ * Runs steps in order, each with its name, and gives the exit code. Each builds on those before
+ * it, so after one that fails the others count as failed without being tried.
+ */
 export async function run(steps, after) {
   let passed = 0;
-  let failed = 0;
   for (const [name, step] of steps) {
     try {
       await step();
       passed += 1;
       console.log(`ok    ${name}`);
     } catch (error) {
-      failed += 1;
       console.log(`FAIL  ${name}\n${error.stack}`);
       await after.failed(name);
+      break;
     }
   }
+  for (const [name] of steps.slice(passed + 1)) console.log(`FAIL  ${name}: not reached`);
+  const failed = steps.length - passed;
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }

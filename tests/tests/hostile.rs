@@ -4,6 +4,7 @@
 //! What the server's own stories try already is not tried again here.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "what cannot go on in a test must end it"
 )]
 
@@ -445,6 +446,7 @@ fn a_full_disk_is_told_to_the_phone_and_the_same_change_is_received_later() {
     let server = Server::at(&disk.0.join("data"), &[]);
     let group = server.group("Tổ 1");
     let app = App::new(&server, &group, ca_of(&server));
+    let mut reader = server.phone(&group);
     let early = app.save("khi còn chỗ").unwrap();
     assert_eq!(app.visit().unwrap().unwrap().received_now, 1);
     let code = server.code(&group);
@@ -467,7 +469,9 @@ fn a_full_disk_is_told_to_the_phone_and_the_same_change_is_received_later() {
     );
     assert!(app.told().starts_with("Máy chủ hết chỗ"), "{}", app.told());
     assert!(!app.phone.waiting().unwrap().is_empty(), "nothing is lost");
-    // Reading goes on.
+    // Reading goes on, for officers and for phones.
+    reader.sync().unwrap();
+    assert!(reader.replica.records().count() > 0);
     let list = server.run(&["group", "list"]).ok();
     assert!(list.contains("Tổ 1"), "{list}");
     assert_eq!(Phone::enrol(&server, &code).err().unwrap().status, 503);

@@ -18,10 +18,12 @@ use super::served::InProcess;
 use super::{Options, Trouble, told};
 
 /// Sample records.
-const SAMPLES: usize = 24;
+const SAMPLES: usize = 12;
 const SAMPLE_SEED: u64 = 0x5eed;
 const HELD: usize = 40;
 const BATCH: usize = 20;
+/// Visits of each kind and seed.
+const VISITS: usize = 4;
 
 /// Rows of bodies, unpacked.
 #[derive(Debug, Default)]
@@ -125,118 +127,66 @@ fn without_area(rows: &[u8], area: AreaRef) -> Vec<u8> {
 }
 
 pub(super) fn run(options: Options) -> Result<Report, Trouble> {
-    let sampled = |visits, count| -> Result<Rows, Trouble> {
-        let home = tempfile::tempdir().map_err(told("a directory"))?;
-        let data = home.path().join("data");
-        bodies(&data, dictionary_words(), SAMPLE_SEED, count, visits)
-    };
-    let (singles, batch) = (sampled(SAMPLES, 1)?, sampled(2, SAMPLES)?);
-    if let Ok(path) = std::env::var("BENCH_DUMP") {
-        use std::io::Write as _;
-        let mut f = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        for (name, of) in [
-            ("S_up1", &singles.up),
-            ("S_down1", &singles.down),
-            ("S_up20", &batch.up),
-            ("S_down20", &batch.down),
-        ] {
-            for body in of {
-                let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
-                writeln!(f, "{name} 0 {hex}").unwrap();
-            }
-        }
+    let sampled = in_a_new_place(|data| bodies(data, dictionary_words(), SAMPLE_SEED, 1, SAMPLES))?;
+    let plain = Model::primed();
+    let mut primed = Model::primed();
+    for body in &sampled.up {
+        primed = primed.having_read(&body.rows);
     }
-    let reading = |rows: &[&Body]| {
-        let mut read = Model::primed();
-        for body in rows {
-            read = read.having_read(&body.rows);
-        }
-        read
-    };
-    let all: Vec<&Body> = singles.up.iter().collect();
-    let mixed: Vec<&Body> = singles
-        .up
-        .iter()
-        .take(6)
-        .chain(batch.up.iter().take(1))
-        .collect();
-    let both: Vec<&Body> = (singles.down.iter().take(4))
-        .chain(batch.down.iter().take(1))
-        .chain(singles.up.iter().take(6))
-        .chain(batch.up.iter().take(1))
-        .collect();
-    let models = [
-        ("packed", Model::primed()),
-        ("packed_4_samples", reading(&all[..4])),
-        ("packed_12_samples", reading(&all)),
-        ("packed_1_batch", reading(&[&batch.up[0]])),
-        ("packed_mixed", reading(&mixed)),
-        ("packed_mixed_both_ways", reading(&both)),
-    ];
+    let models = Models { plain, primed };
     let mut scenarios = Vec::new();
     for (up, down, count) in [("new_1", "pull_1", 1), ("new_20", "pull_20", BATCH)] {
         let (mut sent, mut pulled) = (Scenario::new(up), Scenario::new(down));
         for nth in 0..options.runs {
-            let home = tempfile::tempdir().map_err(told("a directory"))?;
             let seed = options.seed.wrapping_add(u64::from(nth));
-            let data = home.path().join("data");
-            let rows = bodies(&data, Words::held_out(), seed, count, 4)?;
+            let rows = in_a_new_place(|data| bodies(data, Words::held_out(), seed, count, VISITS))?;
             for (scenario, of) in [(&mut sent, &rows.up), (&mut pulled, &rows.down)] {
                 for body in of {
-                    measure(scenario, body, rows.area, &models, count);
+                    models.measure(scenario, body, rows.area, count);
                 }
             }
         }
         scenarios.extend([sent, pulled]);
     }
+    let mut notes = Scenario::new("notes");
+    for note in Words::held_out().notes {
+        notes.add("plain", note.len() as f64);
+        notes.add("packed", models.plain.pack(note.as_bytes()).len() as f64);
+    }
+    scenarios.push(notes);
     Ok(Report {
         bench: "parts",
         seed: options.seed,
         corpus: corpus_hash(),
-        remarks: vec!["bytes per record; a body is 3 or 4 bytes more than raw + packed".to_owned()],
+        remarks: vec![
+            "bytes per record; a body is raw, packed and three or four bytes".to_owned(),
+            format!("primed: the model has also read {SAMPLES} requests of one sample record"),
+            "own_area: without the sixteen bytes of the group's own area".to_owned(),
+        ],
         scenarios,
     })
 }
 
-fn measure(
-    scenario: &mut Scenario,
-    body: &Body,
-    area: AreaRef,
-    models: &[(&'static str, Model)],
-    count: usize,
-) {
-    let per = |bytes: usize| bytes as f64 / count as f64;
-    if let Ok(path) = std::env::var("BENCH_DUMP") {
-        use std::io::Write as _;
-        let hex: String = body.rows.iter().map(|b| format!("{b:02x}")).collect();
-        let mut f = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        writeln!(f, "{} {count} {hex}", scenario.name).unwrap();
-    }
-    let lean = without_area(&body.rows, area);
-    scenario.add("raw", per(body.raw));
-    scenario.add("plain", per(body.rows.len()));
-    for (name, model) in models {
-        scenario.add(name, per(model.pack(&body.rows).len()));
-    }
-    for (name, model) in models
-        .iter()
-        .filter(|(name, _)| name.len() <= 12 || name.ends_with("ways"))
-    {
-        let name = if name.len() <= 6 {
-            "no_area_packed"
-        } else if name.ends_with("ways") {
-            "no_area_mixed_both"
-        } else {
-            "no_area_mixed"
-        };
-        scenario.add(name, per(model.pack(&lean).len()));
+fn in_a_new_place<T>(work: impl FnOnce(&Path) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let home = tempfile::tempdir().map_err(told("a directory"))?;
+    work(&home.path().join("data"))
+}
+
+/// The coder as it is, and one that knows the layout.
+struct Models {
+    plain: Model,
+    primed: Model,
+}
+
+impl Models {
+    fn measure(&self, scenario: &mut Scenario, body: &Body, area: AreaRef, count: usize) {
+        let per = |bytes: usize| bytes as f64 / count as f64;
+        let lean = without_area(&body.rows, area);
+        scenario.add("raw", per(body.raw));
+        scenario.add("plain", per(body.rows.len()));
+        scenario.add("packed", per(self.plain.pack(&body.rows).len()));
+        scenario.add("packed_primed", per(self.primed.pack(&body.rows).len()));
+        scenario.add("packed_own_area", per(self.plain.pack(&lean).len()));
+        scenario.add("packed_primed_own_area", per(self.primed.pack(&lean).len()));
     }
 }

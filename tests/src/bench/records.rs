@@ -294,9 +294,11 @@ mod tests {
         assert!(first[0].values != other[0].values);
         for drawn in &first {
             assert_eq!(drawn.values.len(), 15);
-            let texts = drawn.values.values().filter_map(|value| match value {
-                Value::Text(text) => Some(text.chars().count()),
-                _ => None,
+            let texts = drawn.values.values().filter_map(|value| {
+                let Value::Text(text) = value else {
+                    return None;
+                };
+                Some(text.chars().count())
             });
             let longest = texts.max().unwrap();
             assert!((200..=240).contains(&longest), "{longest}");
