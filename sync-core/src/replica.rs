@@ -123,6 +123,8 @@ pub struct Replica {
     show_head: bool,
     /// An answer did not fit what this phone holds: everything is pulled again, in full.
     afresh: bool,
+    /// Answers in a row that did not fit.
+    doubts: u8,
     confirmed: bool,
 }
 

@@ -221,6 +221,7 @@ impl Replica {
             show_tips: false,
             show_head: false,
             afresh: false,
+            doubts: 0,
             confirmed: false,
         };
         for (table, key, value) in rows {

@@ -25,6 +25,9 @@ use crate::value::FieldKey;
 /// How often acts are shown that the server does not take back.
 const OFFER_SHOWINGS_MAX: u8 = 8;
 
+/// Answers in a row that do not fit before everything is pulled again: one can be an accident.
+const DOUBTS_BEFORE_AFRESH: u8 = 2;
+
 /// Why an answer was not taken. Nothing was changed and nothing is lost: what was sent stays
 /// queued.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -123,6 +126,7 @@ impl Replica {
         self.version = self.version.saturating_add(1);
         self.show_tips = false;
         self.show_head = false;
+        self.doubts = 0;
         if !answer.more {
             self.afresh = false;
         }
@@ -188,6 +192,11 @@ impl Replica {
     fn suspect(&mut self, outgoing: &Outgoing) {
         if outgoing.afresh || outgoing.ground.claims.is_empty() {
             self.afresh = false;
+            self.doubts = 0;
+            return;
+        }
+        self.doubts = self.doubts.saturating_add(1);
+        if self.doubts < DOUBTS_BEFORE_AFRESH {
             return;
         }
         self.afresh = true;

@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use server::store::DATABASE_NAME;
+
 use super::{Trouble, told};
 
 const SHIM: &str = include_str!("slow_disk.c");
 /// Numbers in the file of counts.
 const COUNTS: usize = 3;
+/// Where the index has its counter of changes (`iChange` of SQLite's file format of the index).
+const COUNTER_AT: usize = 8;
 /// Syncs for the figure of the real disk, and the longest that they may take.
 const TRIES: usize = 300;
 const TRIES_FOR: Duration = Duration::from_secs(5);
@@ -95,6 +99,17 @@ impl Shim {
             time: Duration::from_nanos(next()?),
         })
     }
+}
+
+/// Transactions that SQLite committed on the database in `data`, from a start that means nothing:
+/// the counter in the shared index beside the write-ahead log, which goes up with each. Syncs
+/// would count checkpoints too.
+pub(super) fn commits(data: &Path) -> Result<u32, Trouble> {
+    let index = fs::read(data.join(format!("{DATABASE_NAME}-shm"))).map_err(told("the index"))?;
+    let counter = index.get(COUNTER_AT..).and_then(<[u8]>::first_chunk);
+    counter
+        .map(|counter| u32::from_ne_bytes(*counter))
+        .ok_or_else(|| "the index is cut short".to_owned())
 }
 
 /// Milliseconds of single syncs of four kibibytes appended to a file in `directory`.

@@ -22,6 +22,8 @@ const SAMPLES: usize = 12;
 const SAMPLE_SEED: u64 = 0x5eed;
 const HELD: usize = 40;
 const BATCH: usize = 20;
+/// Of the hub, with the real disk.
+const STEPS: [&str; 4] = ["open_ms", "verify_ms", "admit_ms", "answer_ms"];
 /// Visits of each kind and seed.
 const VISITS: usize = 4;
 
@@ -31,6 +33,8 @@ struct Rows {
     up: Vec<Body>,
     down: Vec<Body>,
     area: AreaRef,
+    /// Milliseconds of each visit of the writer in the hub: open, verify, admit, answer.
+    steps: Vec<[f64; 4]>,
 }
 
 #[derive(Debug)]
@@ -94,7 +98,10 @@ fn bodies(
     };
     for _ in 0..visits {
         writer.save(&records.take(count)?)?;
+        let before = hub.steps;
         rows.up.push(one_visit(&mut writer, &mut hub)?.0);
+        let step = |nth: usize| (hub.steps[nth] - before[nth]).as_secs_f64() * 1_000.0;
+        rows.steps.push(std::array::from_fn(step));
         rows.down.push(one_visit(&mut reader, &mut hub)?.1);
     }
     Ok(rows)
@@ -140,6 +147,11 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
         for nth in 0..options.runs {
             let seed = options.seed.wrapping_add(u64::from(nth));
             let rows = in_a_new_place(|data| bodies(data, Words::held_out(), seed, count, VISITS))?;
+            for steps in rows.steps {
+                for (key, taken) in STEPS.into_iter().zip(steps) {
+                    sent.add(key, taken);
+                }
+            }
             for (scenario, of) in [(&mut sent, &rows.up), (&mut pulled, &rows.down)] {
                 for body in of {
                     models.measure(scenario, body, rows.area, count);
@@ -160,6 +172,8 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
         corpus: corpus_hash(),
         remarks: vec![
             "bytes per record; a body is raw, packed and three or four bytes".to_owned(),
+            "steps: milliseconds of a visit in one thread, the real disk's sync included"
+                .to_owned(),
             format!("primed: the model has also read {SAMPLES} requests of one sample record"),
             "own_area: without the sixteen bytes of the group's own area".to_owned(),
         ],

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -112,6 +112,8 @@ fn cpu_of(path: &str) -> Result<Duration, Trouble> {
 pub(super) struct InProcess {
     hub: Hub,
     store: SqliteStore,
+    /// Time in each step so far: open, verify, admit, answer.
+    pub(super) steps: [Duration; 4],
 }
 
 impl InProcess {
@@ -122,15 +124,24 @@ impl InProcess {
         Ok(Self {
             hub: hub.ok_or("there is no key")?,
             store,
+            steps: [Duration::ZERO; 4],
         })
     }
 
     /// Body to answer.
     pub(super) fn answer(&mut self, body: &[u8]) -> Result<Vec<u8>, Trouble> {
         let stopped = |stop: sync_core::hub::Stop| format!("{:?}: {}", stop.code, stop.detail);
+        let mut began = Instant::now();
+        let mut taken = [Duration::ZERO; 4];
+        let mut over = |step: usize| {
+            let now = Instant::now();
+            taken[step] = now - std::mem::replace(&mut began, now);
+        };
         let arrived = self.hub.open(model(), body).map_err(stopped)?;
+        over(0);
         let verified = self.hub.verify_visit(&self.store, &arrived);
         let verified = verified.map_err(stopped)?;
+        over(1);
         let now_s = server::now_s();
         let told_of = match self.hub.look(&verified) {
             Some(told_of) => told_of,
@@ -141,9 +152,16 @@ impl InProcess {
                 .pop()
                 .ok_or("nothing was told")?,
         };
-        self.hub
+        over(2);
+        let answer = self
+            .hub
             .answer(model(), &self.store, &verified, &told_of, now_s)
-            .map_err(told("answering"))
+            .map_err(told("answering"))?;
+        over(3);
+        for (sum, step) in self.steps.iter_mut().zip(taken) {
+            *sum += step;
+        }
+        Ok(answer)
     }
 }
 
