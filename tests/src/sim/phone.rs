@@ -100,7 +100,8 @@ impl SimPhone {
         Ok(Some(full))
     }
 
-    /// Takes an answer to its disk and says again what must be.
+    /// Takes an answer to its disk and says again what must be; on a rough day the app is killed
+    /// in between, now and then.
     ///
     /// # Errors
     /// What the replica says.
@@ -109,11 +110,12 @@ impl SimPhone {
         model: &Model,
         outgoing: &Outgoing,
         body: &[u8],
+        rough: bool,
         dice: &mut Dice,
         said: &mut Vec<(ChangeRef, FullChange)>,
     ) -> Result<Next, sync_core::replica::AnswerError> {
         let next = self.replica.handle_answer(model, outgoing, body)?;
-        if dice.chance(3) {
+        if rough && dice.chance(3) {
             // killed between the answer and the disk: the next visit brings it again
             self.restart();
             return Ok(next);

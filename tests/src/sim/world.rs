@@ -391,6 +391,7 @@ impl World {
                 &self.model,
                 outgoing,
                 &answer[..cut],
+                rough,
                 &mut self.dice,
                 &mut said,
             );
@@ -400,7 +401,14 @@ impl World {
             };
         }
         let phone = &mut self.phones[nth];
-        let taken = phone.take(&self.model, outgoing, &answer, &mut self.dice, &mut said);
+        let taken = phone.take(
+            &self.model,
+            outgoing,
+            &answer,
+            rough,
+            &mut self.dice,
+            &mut said,
+        );
         let next = match taken {
             Ok(next) => next,
             Err(error) => {
