@@ -28,7 +28,7 @@ pub use row::{ChainTable, RowBase};
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::codec::{CODEC_CM1, CODEC_STORED, CodecError, Model};
 use crate::ids::{Feed, GroupId, KeyId, Logbook};
-use crate::limits::PLAIN_BYTES_MAX;
+use crate::limits::{PLAIN_BYTES_FREE, PLAIN_BYTES_MAX, PLAIN_PER_PACKED_MAX};
 use crate::vocabulary::Lane;
 
 /// Version of requests and answers.
@@ -88,7 +88,7 @@ impl Sink {
         // below this the coder's closing bytes outweigh what it saves
         let packed = (rows.len() > PACK_FROM_BYTES).then(|| model.pack(&rows));
         match packed {
-            Some(packed) if packed.len() < rows.len() => {
+            Some(packed) if packed.len() < rows.len() && rows.len() <= plain_max(packed.len()) => {
                 w.u8(VERSION).u8(CODEC_CM1).block(self.raw.as_bytes());
                 w.raw(&packed);
             }
@@ -103,6 +103,15 @@ impl Sink {
 
 /// Rows shorter than this are never worth packing.
 const PACK_FROM_BYTES: usize = 48;
+
+/// Most bytes that packed rows of this length may unpack to. Unpacking costs a processor by the
+/// byte and happens before any signature can be looked at, so a few bytes must not buy much of it.
+fn plain_max(packed_len: usize) -> usize {
+    packed_len
+        .saturating_mul(PLAIN_PER_PACKED_MAX)
+        .saturating_add(PLAIN_BYTES_FREE)
+        .min(PLAIN_BYTES_MAX)
+}
 
 /// Opens a body into its two streams.
 ///
@@ -126,7 +135,7 @@ pub fn unpack(
     let raw = r.block(bytes_max)?.to_vec();
     let rows = match codec {
         CODEC_STORED => r.rest().to_vec(),
-        CODEC_CM1 => model.unpack(r.rest(), PLAIN_BYTES_MAX)?,
+        CODEC_CM1 => model.unpack(r.rest(), plain_max(r.rest().len()))?,
         other => return Err(WireError::Malformed(Malformed::UnknownMark(other))),
     };
     Ok((raw, rows))

@@ -54,3 +54,7 @@ pub const REQUEST_FEEDS_MAX: usize = 1 + 6 * REQUEST_GROUPS_MAX;
 pub const PROBLEM_DETAIL_BYTES_MAX: usize = 400;
 /// Most forked changes of one device that are kept as proof.
 pub const FORKS_KEPT_MAX: usize = 64;
+/// Most bytes that one packed byte may unpack to; records that repeat one another reach about 20.
+pub const PLAIN_PER_PACKED_MAX: usize = 32;
+/// Bytes that a packed body may unpack to whatever its length.
+pub const PLAIN_BYTES_FREE: usize = 4 * 1024;

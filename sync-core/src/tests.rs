@@ -98,6 +98,8 @@ fn the_document_has_the_limits_of_the_code() {
         ("REQUEST_CHAINS_MAX", limits::REQUEST_CHAINS_MAX),
         ("REQUEST_BYTES_MAX", limits::REQUEST_BYTES_MAX),
         ("PLAIN_BYTES_MAX", limits::PLAIN_BYTES_MAX),
+        ("PLAIN_PER_PACKED_MAX", limits::PLAIN_PER_PACKED_MAX),
+        ("PLAIN_BYTES_FREE", limits::PLAIN_BYTES_FREE),
         ("ANSWER_ENTRIES_MAX", limits::ANSWER_ENTRIES_MAX),
         ("ANSWER_BYTES_MAX", limits::ANSWER_BYTES_MAX),
         ("ANSWER_BUDGET_BYTES", limits::ANSWER_BUDGET_BYTES),

@@ -363,7 +363,7 @@ fn memory_kib(server: &Server) -> u64 {
 
 #[test]
 fn a_body_that_unpacks_to_too_much_is_refused_and_others_are_served() {
-    const SENDERS: usize = 4;
+    const SENDERS: usize = 64;
     let server = Server::new();
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);

@@ -242,15 +242,26 @@ fn a_bomb_is_not_unpacked() {
         w.u8(VERSION).u8(CODEC_CM1).block(&[0; 96]).raw(rows);
         unpack(model(), w.as_bytes(), REQUEST_BYTES_MAX)
     };
-    let limit = PLAIN_BYTES_MAX;
-    let too_large = Err(WireError::Packed(CodecError::TooLarge { limit }));
-    // it says how much it is, and is not begun
+    let too_large = |limit| Err(WireError::Packed(CodecError::TooLarge { limit }));
+    let bound = |packed: usize| packed * PLAIN_PER_PACKED_MAX + PLAIN_BYTES_FREE;
+    // it says how much it is, and is not begun: few bytes buy little, many no more than the most
+    for claim in [u64::try_from(PLAIN_BYTES_MAX).unwrap(), u64::from(u32::MAX)] {
+        let mut w = Writer::new();
+        w.varint(claim).raw(&[0; 400]);
+        assert_eq!(head(w.as_bytes()), too_large(bound(w.as_bytes().len())));
+    }
     let mut w = Writer::new();
-    w.varint(u64::try_from(limit).unwrap() + 1).raw(&[0; 400]);
-    assert_eq!(head(w.as_bytes()), too_large);
-    let mut w = Writer::new();
-    w.varint(u64::from(u32::MAX)).raw(&[0; 400]);
-    assert_eq!(head(w.as_bytes()), too_large);
+    w.varint(u64::try_from(PLAIN_BYTES_MAX).unwrap() + 1)
+        .raw(&[0; 64 * 1024]);
+    assert_eq!(head(w.as_bytes()), too_large(PLAIN_BYTES_MAX));
+    // a true one, of a few hundred bytes
+    let bomb = model().pack(&vec![0; PLAIN_BYTES_MAX]);
+    assert_eq!(head(&bomb), too_large(bound(bomb.len())));
+    // what repeats itself that much is sent as it is, so nothing honest is refused
+    let mut sink = Sink::default();
+    sink.rows.raw(&[0; 100_000]);
+    let body = sink.pack(model());
+    assert!(unpack(model(), &body, REQUEST_BYTES_MAX).is_ok());
     // it says less than it is
     let packed = model().pack(&vec![0; 4_000]);
     let mut w = Writer::new();
