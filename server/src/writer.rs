@@ -1,27 +1,36 @@
 //! The one thread that writes.
 //!
 //! It owns the store. Whatever queued while the disk was busy goes into the next transaction
-//! together: phones share one fsync, and nobody waits for a timer. Acts of officers have a
-//! transaction each, because one that is refused must take nothing else with it.
+//! together: phones share one fsync. While more visits are on their way through the processor the
+//! thread waits for them, at most as long as its last transaction took; a visit that is alone
+//! waits for nobody. Acts of officers have a transaction each, because one that is refused must
+//! take nothing else with it.
 //!
 //! A batch that fails for another reason than a full disk is tried again visit by visit: one bad
 //! visit never blocks the others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use sync_core::hub::ledger::{LedgerFault, Store as _};
 use sync_core::hub::{Hub, Refusal, Told, Verified};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::now_s;
 use crate::store::{NAME_TAKEN, SqliteLedger, SqliteStore};
 
 /// Jobs that may wait. A burst of a whole province is some hundreds of visits.
 pub const QUEUE_MAX: usize = 1_024;
+
+/// The longest that a transaction waits for visits that are on their way.
+pub const GATHER_MAX: Duration = Duration::from_millis(20);
+/// How soon it is seen that a visit which was on its way brings nothing.
+const GATHER_STEP: Duration = Duration::from_millis(1);
 
 type Work = Box<dyn FnOnce(&Hub, &mut SqliteStore) -> Result<(), LedgerFault> + Send>;
 
@@ -54,8 +63,19 @@ impl From<LedgerFault> for WriteError {
 /// The way to the thread that writes. Clones lead to the same thread.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::SyncSender<Job>,
     full: Arc<AtomicBool>,
+    coming: Arc<AtomicUsize>,
+}
+
+/// A visit that the processor is at work on, and that may soon queue. Drop it when that is known.
+#[derive(Debug)]
+pub struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Job {
@@ -71,7 +91,7 @@ impl std::fmt::Debug for Job {
 /// The running thread.
 #[derive(Debug)]
 pub struct Running {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::SyncSender<Job>,
     thread: JoinHandle<()>,
 }
 
@@ -80,7 +100,7 @@ impl Running {
     /// closed. Blocks.
     pub fn stop(self) {
         // When it has stopped already there is nobody to tell.
-        drop(self.jobs.blocking_send(Job::Stop));
+        drop(self.jobs.send(Job::Stop));
         drop(self.thread.join());
     }
 }
@@ -90,19 +110,23 @@ impl Running {
 /// # Errors
 /// The system gives no thread.
 pub fn start(hub: Arc<Hub>, store: SqliteStore) -> io::Result<(Writer, Running)> {
-    let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+    let (jobs, queue) = mpsc::sync_channel(QUEUE_MAX);
     let full = Arc::new(AtomicBool::new(false));
+    let coming = Arc::new(AtomicUsize::new(0));
     let at_work = AtWork {
         hub,
         store,
         full: Arc::clone(&full),
+        coming: Arc::clone(&coming),
+        took: Duration::ZERO,
     };
     let thread = thread::Builder::new()
         .name("writer".to_owned())
-        .spawn(move || at_work.run(queue))?;
+        .spawn(move || at_work.run(&queue))?;
     let writer = Writer {
         jobs: jobs.clone(),
         full,
+        coming,
     };
     Ok((writer, Running { jobs, thread }))
 }
@@ -114,13 +138,25 @@ impl Writer {
         self.full.load(Ordering::Relaxed)
     }
 
+    /// Tells the thread that a visit may soon queue.
+    #[must_use]
+    pub fn expect_visit(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(&self.coming))
+    }
+
     /// Admits a visit together with all others that wait. It is on the disk when this returns.
     ///
     /// # Errors
     /// [`WriteError`]; then nothing of it was kept.
-    pub async fn admit(&self, visit: Arc<Verified>) -> Result<Arc<Told>, WriteError> {
+    pub async fn admit(
+        &self,
+        visit: Arc<Verified>,
+        coming: Coming,
+    ) -> Result<Arc<Told>, WriteError> {
         let (tell, told) = oneshot::channel();
         self.queue(Job::Visit(visit, tell))?;
+        drop(coming);
         match told.await {
             Ok(told) => told.map_err(WriteError::from),
             Err(_dropped) => Err(WriteError::Stopped),
@@ -184,8 +220,8 @@ impl Writer {
 
     fn queue(&self, job: Job) -> Result<(), WriteError> {
         self.jobs.try_send(job).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => WriteError::Busy,
-            mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
+            mpsc::TrySendError::Full(_) => WriteError::Busy,
+            mpsc::TrySendError::Disconnected(_) => WriteError::Stopped,
         })
     }
 }
@@ -221,6 +257,9 @@ struct AtWork {
     hub: Arc<Hub>,
     store: SqliteStore,
     full: Arc<AtomicBool>,
+    coming: Arc<AtomicUsize>,
+    /// How long the last transaction took.
+    took: Duration,
 }
 
 type Waiting = (
@@ -229,9 +268,10 @@ type Waiting = (
 );
 
 impl AtWork {
-    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    fn run(mut self, queue: &mpsc::Receiver<Job>) {
         let mut visits: Vec<Waiting> = Vec::new();
-        while let Some(first) = queue.blocking_recv() {
+        while let Ok(first) = queue.recv() {
+            let begun = Instant::now();
             let mut next = Some(first);
             while let Some(job) = next {
                 match job {
@@ -246,9 +286,25 @@ impl AtWork {
                     }
                 }
                 next = queue.try_recv().ok();
+                if next.is_none() && !visits.is_empty() {
+                    next = self.gather(queue, begun);
+                }
             }
+            let begun = Instant::now();
             self.admit(std::mem::take(&mut visits));
+            self.took = begun.elapsed();
         }
+    }
+
+    /// The next job, while visits are on their way and there is time to wait for them.
+    fn gather(&self, queue: &mpsc::Receiver<Job>, begun: Instant) -> Option<Job> {
+        while self.coming.load(Ordering::Relaxed) > 0 {
+            let left = self.took.min(GATHER_MAX).checked_sub(begun.elapsed())?;
+            if let Ok(job) = queue.recv_timeout(left.min(GATHER_STEP)) {
+                return Some(job);
+            }
+        }
+        None
     }
 
     fn admit(&mut self, waiting: Vec<Waiting>) {

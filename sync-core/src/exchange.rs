@@ -17,13 +17,13 @@ mod tests;
 use thiserror::Error;
 
 pub use answer::{
-    Answer, AnswerFacts, Fate, Ground, Outcome, Problem, ProblemCode, Reply, WireEntry, WireSaid,
-    fates_bytes,
+    Answer, AnswerFacts, Fate, Ground, Laid, Outcome, Problem, ProblemCode, Reply, Sealed,
+    WireEntry, WireSaid, fates_bytes,
 };
 pub use request::{
     GroupClaim, Opened, OutRun, Request, RunFacts, TipClaim, Wants, WireRun, prefix_of,
 };
-pub use row::{ChainTable, RowBase};
+pub use row::{ChainTable, Home, RowBase};
 
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::codec::{CODEC_CM1, CODEC_STORED, CodecError, Model};

@@ -228,13 +228,15 @@ impl Head {
 pub struct Receipt {
     /// The head.
     pub head: Head,
-    /// Hash of statement, fates and leaves: see [`answer_hash`].
+    /// Hash of statement, fates, leaves and layout: see [`answer_hash`].
     pub answer: Hash32,
     /// The log's signature over both.
     pub signature: SignatureBytes,
 }
 
-/// Hash of what an answer said: the statement it answers, its fates, the leaves it carried.
+/// Hash of what an answer said: the statement it answers, its fates, the leaves it carried, and the
+/// hash of its whole layout. Fates and leaves stand apart, so that they can be proved later without
+/// what the entries said.
 #[must_use]
 pub fn answer_hash(
     realm: &Realm,
@@ -242,12 +244,14 @@ pub fn answer_hash(
     statement: &Hash32,
     fates: &[u8],
     leaves: &[Hash32],
+    layout: &Hash32,
 ) -> Hash32 {
     let mut w = realm.preamble(Tag::Answer, log_key);
     w.raw(statement.as_bytes()).block(fates).count(leaves.len());
     for leaf in leaves {
         w.raw(leaf.as_bytes());
     }
+    w.raw(layout.as_bytes());
     sha256(w.as_bytes())
 }
 
@@ -308,6 +312,12 @@ impl Digest {
             self.0
                 .wrapping_add(u128::from_be_bytes(crate::ids::first16(leaf))),
         )
+    }
+    /// What a request names of it. Against accidents 64 bits are plenty, and a phone that lies
+    /// about what it pulled deceives itself alone.
+    #[must_use]
+    pub const fn low(self) -> u64 {
+        (self.0 & u64::MAX as u128) as u64
     }
     /// Adds another sum.
     #[must_use]

@@ -49,12 +49,20 @@ pub fn ingest(options: Options) -> Result<Report, Trouble> {
     ingest::run(options)
 }
 
-/// Where the bytes of a visit lie, and what a model that has read sample rows would save.
+/// Where the bytes of a visit lie.
 ///
 /// # Errors
 /// What went wrong on the way.
 pub fn parts(options: Options) -> Result<Report, Trouble> {
     parts::run(options)
+}
+
+/// Sample rows for a new codec number, one request a line, in hex.
+///
+/// # Errors
+/// What went wrong on the way.
+pub fn samples() -> Result<String, Trouble> {
+    parts::samples()
 }
 
 /// Says what did not work, and why.

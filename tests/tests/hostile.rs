@@ -155,6 +155,7 @@ fn a_wrong_key_is_refused_and_the_log_is_as_it_was() {
             ..request.clone()
         };
         let run = OutRun {
+            home: None,
             claim: 0,
             changes: vec![(full.clone(), true)],
         };

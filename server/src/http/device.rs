@@ -257,6 +257,7 @@ impl Port {
     async fn visit(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Trouble> {
         let taken = self.take(headers, body, REQUEST_BYTES_MAX).await?;
         let port = Arc::clone(self);
+        let coming = self.office.writer().expect_visit();
         let arrived = self
             .work(move || Ok(port.office.hub().open(&port.model, &taken.bytes)?))
             .await?;
@@ -269,8 +270,14 @@ impl Port {
         let verified = self.work(move || port.verify(&arrived)).await?;
         self.check_rate(&verified)?;
         let told = match self.office.hub().look(&verified) {
-            Some(told) => Arc::new(told),
-            None => self.office.writer().admit(Arc::clone(&verified)).await?,
+            Some(told) => {
+                drop(coming);
+                Arc::new(told)
+            }
+            None => {
+                let admitted = self.office.writer().admit(Arc::clone(&verified), coming);
+                admitted.await?
+            }
         };
         let port = Arc::clone(self);
         self.work(move || port.answer(&verified, &told)).await

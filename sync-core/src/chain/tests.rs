@@ -232,7 +232,11 @@ fn a_receipt_covers_head_fates_and_leaves() {
         time_s: 1_790_000_000,
     };
     let leaves = [Hash32([5; 32]), Hash32([6; 32])];
-    let answer = answer_hash(&REALM, log.id(), &Hash32([1; 32]), b"fates", &leaves);
+    let said = |statement: u8, fates: &[u8], leaves: &[Hash32], layout: u8| {
+        let (statement, layout) = (Hash32([statement; 32]), Hash32([layout; 32]));
+        answer_hash(&REALM, log.id(), &statement, fates, leaves, &layout)
+    };
+    let answer = said(1, b"fates", &leaves, 7);
     let receipt = Receipt::sign(&REALM, &log, head, answer);
     assert!(receipt.verifies(&REALM, &log.public()));
     assert_eq!(
@@ -247,9 +251,10 @@ fn a_receipt_covers_head_fates_and_leaves() {
         assert!(!passes, "a flip at byte {place} passed");
     }
     for other in [
-        answer_hash(&REALM, log.id(), &Hash32([2; 32]), b"fates", &leaves),
-        answer_hash(&REALM, log.id(), &Hash32([1; 32]), b"fate", &leaves),
-        answer_hash(&REALM, log.id(), &Hash32([1; 32]), b"fates", &leaves[..1]),
+        said(2, b"fates", &leaves, 7),
+        said(1, b"fate", &leaves, 7),
+        said(1, b"fates", &leaves[..1], 7),
+        said(1, b"fates", &leaves, 8),
     ] {
         assert_ne!(answer, other);
     }

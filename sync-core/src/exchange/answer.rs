@@ -12,7 +12,7 @@ use crate::exchange::{
     CLOCK_BASE_S, ChainTable, FeedSet, PROBLEM_VERSION, RowBase, Sink, Source, WireError,
     feed_list, unpack,
 };
-use crate::ids::{ChainId, Feed, GroupId, Hash32, KeyId, ReadNonce, Realm, RecordId};
+use crate::ids::{ChainId, Feed, GroupId, Hash32, KeyId, ReadNonce, Realm, RecordId, sha256};
 use crate::keys::SignatureBytes;
 use crate::limits::{
     ACT_BYTES_MAX, ANSWER_BYTES_MAX, ANSWER_ENTRIES_MAX, PROBLEM_DETAIL_BYTES_MAX,
@@ -142,8 +142,6 @@ pub struct WireEntry {
 pub struct Answer {
     /// The head.
     pub head: Head,
-    /// Signature of the receipt: head, statement, fates and leaves.
-    pub signature: SignatureBytes,
     /// A new nonce, when the one in the request is not of today.
     pub nonce: Option<ReadNonce>,
     /// Every feed is complete below this index, unless it was farther already.
@@ -171,11 +169,22 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// What the receipt of an answer is checked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Signature of the receipt.
+    pub signature: SignatureBytes,
+    /// Hash of the whole layout, see [`Laid::hash`].
+    pub layout: Hash32,
+    /// Leaves of the entries, in order.
+    pub leaves: Vec<Hash32>,
+}
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// An answer; the leaves of its entries, in order, for the receipt.
-    Answer(Box<Answer>, Vec<Hash32>),
+    /// An answer, and what its receipt is checked with.
+    Answer(Box<Answer>, Sealed),
     /// A problem.
     Problem(Problem),
 }
@@ -327,12 +336,42 @@ impl WireEntry {
     }
 }
 
-impl Answer {
-    /// The body.
+/// An answer laid out for the wire, before its receipt is signed.
+#[derive(Debug)]
+pub struct Laid {
+    sink: Sink,
+}
+
+impl Laid {
+    /// SHA-256 of both streams as they will be read, the signature left out: under the receipt
+    /// nothing of an answer can be altered.
     #[must_use]
-    pub fn pack(&self, model: &Model, ground: &Ground) -> Vec<u8> {
+    pub fn hash(&self) -> Hash32 {
+        layout_hash(self.sink.raw.as_bytes(), self.sink.rows.as_bytes())
+    }
+
+    /// The body, under the signature of its receipt.
+    #[must_use]
+    pub fn pack(self, model: &Model, signature: &SignatureBytes) -> Vec<u8> {
+        let mut signed = Sink::default();
+        signed.raw.raw(signature).raw(self.sink.raw.as_bytes());
+        signed.rows = self.sink.rows;
+        signed.pack(model)
+    }
+}
+
+fn layout_hash(raw: &[u8], rows: &[u8]) -> Hash32 {
+    let mut w = Writer::new();
+    w.block(raw).raw(rows);
+    sha256(w.as_bytes())
+}
+
+impl Answer {
+    /// Lays both streams out.
+    #[must_use]
+    pub fn lay(&self, ground: &Ground) -> Laid {
         let mut sink = Sink::default();
-        sink.raw.raw(&self.signature).raw(self.head.root.as_bytes());
+        sink.raw.raw(self.head.root.as_bytes());
         let mut flags = 0;
         for (set, flag) in [
             (self.more, MORE),
@@ -371,7 +410,7 @@ impl Answer {
             }
         }
         self.write_entries(&mut sink, ground);
-        sink.pack(model)
+        Laid { sink }
     }
 
     fn write_entries(&self, sink: &mut Sink, ground: &Ground) {
@@ -485,17 +524,23 @@ impl Reply {
             raw: Reader::new(&raw),
             rows: Reader::new(&rows),
         };
+        let signature = source.raw.array()?;
+        let layout = layout_hash(source.raw.rest(), &rows);
         let mut answer = read_top(&mut source)?;
         let ground = ground.clone().after(&answer.fates);
         let leaves = read_entries(&mut source, &mut answer, &ground, facts)?;
         source.raw.end()?;
         source.rows.end()?;
-        Ok(Self::Answer(Box::new(answer), leaves))
+        let sealed = Sealed {
+            signature,
+            layout,
+            leaves,
+        };
+        Ok(Self::Answer(Box::new(answer), sealed))
     }
 }
 
 fn read_top(source: &mut Source<'_>) -> Result<Answer, Malformed> {
-    let signature = source.raw.array()?;
     let root = Hash32::read(&mut source.raw)?;
     let flags = source.rows.u8()?;
     if flags >= WITHHELD << 1 {
@@ -537,7 +582,6 @@ fn read_top(source: &mut Source<'_>) -> Result<Answer, Malformed> {
     }
     Ok(Answer {
         head,
-        signature,
         nonce,
         upto,
         more: flags & MORE != 0,

@@ -5,7 +5,7 @@ use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
 use crate::exchange::row::read_list;
-use crate::exchange::{ChainTable, FeedSet, RowBase, Sink, Source, WireError, unpack};
+use crate::exchange::{ChainTable, FeedSet, Home, RowBase, Sink, Source, WireError, unpack};
 use crate::ids::{ChainId, Hash32, InstallationNonce, KeyId, ReadNonce, Realm, RecordId, sha256};
 use crate::keys::SignatureBytes;
 use crate::limits::{
@@ -13,7 +13,7 @@ use crate::limits::{
     REQUEST_CHANGES_MAX, REQUEST_FEEDS_MAX, REQUEST_GROUPS_MAX, REQUEST_RUNS_MAX,
     STATEMENT_CHAINS_MAX,
 };
-use crate::log::{Digest, Receipt};
+use crate::log::Receipt;
 use crate::tags::Tag;
 use crate::vocabulary::Lane;
 
@@ -68,8 +68,8 @@ impl TipClaim {
 /// What a phone asks for. The statement signs its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wants {
-    /// Sum of the leaves of all that the phone pulled, over all its feeds.
-    pub digest: Digest,
+    /// Sum of the leaves of all that the phone pulled, over all its feeds: the low half of it.
+    pub digest: u64,
     /// Generation of its newest head; 0 before the first.
     pub generation: u32,
     /// Size of its newest head.
@@ -106,7 +106,7 @@ impl Wants {
         w.varint(u64::from(self.budget_kib) << 1 | u64::from(self.afresh));
     }
 
-    fn read(digest: Digest, r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn read(digest: u64, r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (generation, size, root) = (r.small()?, r.varint()?, r.array()?);
         let cursor = size.wrapping_sub(r.zigzag()?.cast_unsigned());
         let mut wants = Self {
@@ -135,7 +135,7 @@ impl Wants {
     #[must_use]
     pub fn hash(&self, realm: &Realm, device: KeyId) -> Hash32 {
         let mut w = realm.preamble(Tag::Cursors, device);
-        w.raw(&self.digest.0.to_be_bytes());
+        w.u64(self.digest);
         self.write(&mut w);
         sha256(w.as_bytes())
     }
@@ -176,6 +176,8 @@ pub struct Request {
 pub struct OutRun {
     /// Place of the chain among the claims.
     pub claim: usize,
+    /// Home of its group, when the log may be trusted to know the same; `None` after it did not.
+    pub home: Option<Home>,
     /// The changes, and whether each must name its record because the server may not know what
     /// its heads are about.
     pub changes: Vec<(FullChange, bool)>,
@@ -220,7 +222,7 @@ impl Request {
             .raw(self.device.as_bytes())
             .raw(self.nonce.as_bytes())
             .raw(&self.signature)
-            .raw(&self.wants.digest.0.to_be_bytes());
+            .u64(self.wants.digest);
         self.wants.write(&mut sink.rows);
         sink.rows.count(self.claims.len());
         for claim in &self.claims {
@@ -288,7 +290,7 @@ impl Request {
         let device = KeyId::read(&mut source.raw)?;
         let nonce = ReadNonce::read(&mut source.raw)?;
         let signature = source.raw.array()?;
-        let digest = Digest(u128::from_be_bytes(source.raw.array()?));
+        let digest = source.raw.u64()?;
         let wants = Wants::read(digest, &mut source.rows)?;
         let mut claims = Vec::new();
         for _ in 0..source.rows.count(STATEMENT_CHAINS_MAX)? {
@@ -384,6 +386,7 @@ fn write_runs(sink: &mut Sink, runs: &[OutRun], chains: Vec<ChainId>) {
             .map_or(0, |(full, _)| full.change.at.seq);
         sink.rows.count(run.claim).varint(u64::from(first));
         sink.rows.count(run.changes.len());
+        base.enter(run.home);
         for (full, names_record) in &run.changes {
             base.write(sink, full, &mut table, *names_record);
         }
@@ -397,13 +400,14 @@ impl Opened {
         !self.rows.is_empty()
     }
 
-    /// Reads the runs. `chains` are the chains of the claims, in their order.
+    /// Reads the runs. `chains` are the chains of the claims, in their order, each with the home
+    /// of its group where that is known.
     ///
     /// # Errors
     /// A broken layout, or more runs or changes than one request may carry.
     pub fn runs(
         &self,
-        chains: Vec<ChainId>,
+        chains: &[(ChainId, Option<Home>)],
         facts: &impl RunFacts,
     ) -> Result<Vec<WireRun>, Malformed> {
         let mut source = Source {
@@ -414,8 +418,7 @@ impl Opened {
             source.raw.end()?;
             return Ok(Vec::new());
         }
-        let claims = chains.len();
-        let mut table = ChainTable::new(chains);
+        let mut table = ChainTable::new(chains.iter().map(|(chain, _)| *chain).collect());
         for _ in 0..source.rows.count(REQUEST_CHAINS_MAX)? {
             table.place(ChainId::read(&mut source.raw)?);
         }
@@ -424,10 +427,8 @@ impl Opened {
         let (mut runs, mut total) = (Vec::new(), 0usize);
         for _ in 0..source.rows.count(REQUEST_RUNS_MAX)? {
             let claim = source.rows.count(STATEMENT_CHAINS_MAX)?;
-            if claim >= claims {
-                return Err(Malformed::Range);
-            }
-            let chain = table.chain(u64::try_from(claim).unwrap_or(u64::MAX))?;
+            let (chain, home) = *chains.get(claim).ok_or(Malformed::Range)?;
+            base.enter(home);
             let first: u32 = source.rows.small()?;
             let count = source.rows.count(REQUEST_CHANGES_MAX)?;
             total = total.saturating_add(count);

@@ -1,9 +1,9 @@
 //! One change as a row: what the reader can compute is left out.
 
-use crate::bytes::{Malformed, Reader};
+use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{Act, Change, ChangeRef, FullChange, Parts, Secret, Slot, part_hash};
 use crate::exchange::{CLOCK_BASE_S, Sink, Source};
-use crate::ids::{ChainId, Hash32, KeyId, RecordId};
+use crate::ids::{AreaRef, ChainId, Hash32, KeyId, RecordId};
 use crate::limits::{CHANGE_HEADS_MAX, CHANGE_OPS_MAX};
 use crate::value::{FieldKey, Value};
 use std::collections::BTreeMap;
@@ -13,6 +13,20 @@ const NAMES_RECORD: u8 = 2;
 const HAS_SALTS: u8 = 4;
 /// Stands where a value was erased; no value has this mark.
 const GONE: u8 = 0;
+/// Stands for the area of the chain's group; no value has this mark.
+const HOME_AREA: u8 = 62;
+/// Stands for the commune of the chain's group; no value has this mark.
+const HOME_COMMUNE: u8 = 63;
+
+/// Where a group is at home, as both sides know it from the log: most records of a group lie
+/// there, and then one byte names the area instead of sixteen that nothing can pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home {
+    /// The group's area.
+    pub area: AreaRef,
+    /// Its commune.
+    pub commune: AreaRef,
+}
 
 /// Chains that a body speaks of, by their place in it.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +68,7 @@ pub struct RowBase {
     clock_s: i64,
     mono_s: u32,
     seen: u64,
+    home: Option<Home>,
 }
 
 impl Default for RowBase {
@@ -62,17 +77,21 @@ impl Default for RowBase {
             clock_s: CLOCK_BASE_S,
             mono_s: 0,
             seen: 0,
+            home: None,
         }
     }
 }
 
 impl RowBase {
-    fn after(change: &Change) -> Self {
-        Self {
-            clock_s: change.clock_s,
-            mono_s: change.mono_s,
-            seen: change.seen,
-        }
+    /// The rows that follow are of a group at this home; `None` writes every area in full.
+    pub fn enter(&mut self, home: Option<Home>) {
+        self.home = home;
+    }
+
+    fn follow(&mut self, change: &Change) {
+        self.clock_s = change.clock_s;
+        self.mono_s = change.mono_s;
+        self.seen = change.seen;
     }
 
     /// Writes `full` and moves on. `names_record`: the reader may not know what its heads are
@@ -129,8 +148,8 @@ impl RowBase {
         if let Secret::Seed(seed) = &full.parts.secret {
             sink.raw.raw(seed);
         }
-        write_slots(sink, full);
-        *self = Self::after(change);
+        write_slots(sink, full, self.home);
+        self.follow(change);
     }
 
     /// Reads the change at `at`, whose chain is `device`'s and whose change before has hash
@@ -185,7 +204,7 @@ impl RowBase {
         } else {
             None
         };
-        let (slots, parts) = read_slots(source, seed)?;
+        let (slots, parts) = read_slots(source, seed, self.home)?;
         // a creation's name follows from its seed, while that is there
         let record = match (record, seed) {
             (Some(record), _) => record,
@@ -204,7 +223,7 @@ impl RowBase {
             heads,
             slots,
         };
-        *self = Self::after(&change);
+        self.follow(&change);
         Ok(FullChange { change, parts })
     }
 }
@@ -212,7 +231,32 @@ impl RowBase {
 const KEY_PART: u64 = 1;
 const KEY_ITEM: u64 = 2;
 
-fn write_slots(sink: &mut Sink, full: &FullChange) {
+fn write_value(w: &mut Writer, value: &Value, home: Option<Home>) {
+    let short = home.and_then(|home| match value {
+        Value::Area(area) if *area == home.area => Some(HOME_AREA),
+        Value::Area(area) if *area == home.commune => Some(HOME_COMMUNE),
+        _ => None,
+    });
+    match short {
+        Some(mark) => {
+            w.u8(mark);
+        }
+        None => value.write(w),
+    }
+}
+
+/// Where the home is not known, no area fits the hash, as with a head that is not known.
+fn read_value(r: &mut Reader<'_>, home: Option<Home>) -> Result<Value, Malformed> {
+    let area = match r.rest().first() {
+        Some(&HOME_AREA) => home.map(|home| home.area),
+        Some(&HOME_COMMUNE) => home.map(|home| home.commune),
+        _ => return Value::read(r),
+    };
+    r.u8()?;
+    Ok(Value::Area(area.unwrap_or_default()))
+}
+
+fn write_slots(sink: &mut Sink, full: &FullChange, home: Option<Home>) {
     sink.rows.count(full.change.slots.len());
     let mut last = 0u16;
     for (key, slot) in &full.change.slots {
@@ -231,14 +275,14 @@ fn write_slots(sink: &mut Sink, full: &FullChange) {
         }
         last = key.number;
         match slot {
-            Slot::Plain(value) => value.write(&mut sink.rows),
+            Slot::Plain(value) => write_value(&mut sink.rows, value, home),
             Slot::Part(hash) => match full.parts.values.get(key) {
                 None => {
                     sink.rows.u8(GONE);
                     sink.raw.raw(hash.as_bytes());
                 }
                 Some(value) => {
-                    value.write(&mut sink.rows);
+                    write_value(&mut sink.rows, value, home);
                     if let Secret::Salts(salts) = &full.parts.secret {
                         sink.raw.raw(&salts.get(key).copied().unwrap_or_default());
                     }
@@ -253,6 +297,7 @@ type Slots = Vec<(FieldKey, Slot)>;
 fn read_slots(
     source: &mut Source<'_>,
     seed: Option<[u8; 16]>,
+    home: Option<Home>,
 ) -> Result<(Slots, Parts), Malformed> {
     let mut slots = Vec::new();
     let mut values = BTreeMap::new();
@@ -270,7 +315,7 @@ fn read_slots(
         };
         let key = FieldKey { number, item };
         if code & KEY_PART == 0 {
-            slots.push((key, Slot::Plain(Value::read(&mut source.rows)?)));
+            slots.push((key, Slot::Plain(read_value(&mut source.rows, home)?)));
             continue;
         }
         if source.rows.rest().first() == Some(&GONE) {
@@ -278,7 +323,7 @@ fn read_slots(
             slots.push((key, Slot::Part(Hash32::read(&mut source.raw)?)));
             continue;
         }
-        let value = Value::read(&mut source.rows)?;
+        let value = read_value(&mut source.rows, home)?;
         let salt = match seed {
             Some(seed) => crate::change::salt_of(&seed, key),
             None => source.raw.array()?,

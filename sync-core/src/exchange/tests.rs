@@ -73,8 +73,8 @@ fn streams(body: &[u8]) -> (Vec<u8>, Vec<u8>) {
 /// A request as far as a reader without a log gets with it.
 fn read(body: &[u8]) -> Result<(Request, Vec<WireRun>), WireError> {
     let opened = Request::open(model(), body)?;
-    let chains = opened.request.claims.iter().map(|_| hand().chain());
-    let runs = opened.runs(chains.collect(), &Nothing)?;
+    let chains = opened.request.claims.iter().map(|_| (hand().chain(), None));
+    let runs = opened.runs(&chains.collect::<Vec<_>>(), &Nothing)?;
     Ok((opened.request, runs))
 }
 

@@ -50,7 +50,6 @@ impl Hub {
                 root: state.root,
                 time_s: now_s,
             },
-            signature: [0; 64],
             nonce: (age != Some(0)).then(|| self.nonce(verified.device, day_of(now_s))),
             upto: 0,
             more: false,
@@ -71,15 +70,17 @@ impl Hub {
             .iter()
             .map(|leaf: &Leaf| leaf.hash(&self.realm, self.log_id()))
             .collect();
+        let laid = answer.lay(&ground);
         let said = answer_hash(
             &self.realm,
             self.log_id(),
             &verified.statement.hash(),
             &fates_bytes(&answer.fates),
             &hashes,
+            &laid.hash(),
         );
-        answer.signature = Receipt::sign(&self.realm, &self.log, answer.head, said).signature;
-        Ok(answer.pack(model, &ground))
+        let receipt = Receipt::sign(&self.realm, &self.log, answer.head, said);
+        Ok(laid.pack(model, &receipt.signature))
     }
 
     /// Entries after the cursors, oldest first, within the budget.
@@ -116,7 +117,7 @@ impl Hub {
             let total = sums
                 .iter()
                 .fold(Digest::default(), |sum, one| sum.and(*one));
-            if total != wants.digest {
+            if total.low() != wants.digest {
                 answer.sums = Some(sums);
                 answer.more = true;
                 return Ok(());

@@ -304,6 +304,18 @@ pub(super) fn waiting(
         .transpose()
 }
 
+/// Logbook of a chain of which something waits.
+pub(super) fn waiting_logbook(
+    view: &impl View,
+    device: KeyId,
+    chain: ChainId,
+) -> Result<Option<Logbook>, LedgerFault> {
+    let first = ChangeRef { chain, seq: 1 };
+    let row = view.get(Table::Pending, &waiting_key(device, first))?;
+    let found = row.map(|bytes| read_waiting(&bytes)).transpose()?;
+    Ok(found.map(|(logbook, _)| logbook))
+}
+
 /// Number of the newest change of a chain that waits.
 pub(super) fn waiting_tip(
     view: &impl View,
@@ -521,21 +533,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             fate.outcome = Outcome::Gap;
             return Ok(fate);
         };
-        let mut logbook = claimed.logbook;
-        if logbook.is_none() && tip > 0 {
-            let first = ChangeRef {
-                chain: claimed.chain,
-                seq: 1,
-            };
-            let row = self
-                .ledger
-                .get(Table::Pending, &waiting_key(device, first))?;
-            logbook = row
-                .map(|bytes| read_waiting(&bytes))
-                .transpose()?
-                .map(|(logbook, _)| logbook);
-        }
-        let Some(logbook) = logbook else {
+        let Some(logbook) = claimed.logbook else {
             fate.outcome = Outcome::Gap;
             return Ok(fate);
         };

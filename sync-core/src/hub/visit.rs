@@ -7,7 +7,7 @@ use crate::chain::{BrokenRun, Statement, VerifiedRun, VerifiedStatement, chain_i
 use crate::change::ChangeRef;
 use crate::codec::Model;
 use crate::exchange::{
-    FeedSet, Ground, Opened, ProblemCode, Request, TipClaim, WireError, WireRun, prefix_of,
+    FeedSet, Ground, Home, Opened, ProblemCode, Request, TipClaim, WireError, WireRun, prefix_of,
 };
 use crate::hub::Hub;
 use crate::hub::arrival;
@@ -178,8 +178,18 @@ impl Hub {
             pending: (standing != Standing::Active).then_some(device),
             fault: RefCell::new(None),
         };
-        let chains = claims.iter().map(|claimed| claimed.chain).collect();
-        let wire = arrived.opened.runs(chains, &looking);
+        let mut chains = Vec::new();
+        for claimed in &claims {
+            let group = claimed
+                .logbook
+                .map(|logbook| facts::group(view, logbook.group));
+            let home = group.transpose()?.flatten().map(|group| Home {
+                area: group.area,
+                commune: group.commune,
+            });
+            chains.push((claimed.chain, home));
+        }
+        let wire = arrived.opened.runs(&chains, &looking);
         let wire = wire.map_err(|error| Stop::from(WireError::Malformed(error)))?;
         let leaves = self.tip_leaves(&looking, request, &claims, &wire);
         if let Some(fault) = looking.fault.take() {
@@ -385,9 +395,14 @@ impl Hub {
                     if known.is_some_and(|known| known.writer != device) {
                         return Err(Stop::of(ProblemCode::Signature, "another's chain"));
                     }
+                    let logbook = if standing == Standing::Active {
+                        known.and_then(|known| known.logbook)
+                    } else {
+                        arrival::waiting_logbook(view, device, chain)?
+                    };
                     Claimed {
                         chain,
-                        logbook: known.and_then(|known| known.logbook),
+                        logbook,
                         seq,
                     }
                 }

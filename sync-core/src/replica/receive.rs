@@ -9,8 +9,8 @@ use crate::bytes::{Malformed, Writer};
 use crate::change::ChangeRef;
 use crate::codec::Model;
 use crate::exchange::{
-    Answer, AnswerFacts, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, WireEntry, WireError,
-    WireSaid, fates_bytes,
+    Answer, AnswerFacts, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, Sealed, WireEntry,
+    WireError, WireSaid, fates_bytes,
 };
 use crate::ids::{Feed, GroupId, Hash32, Logbook, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
@@ -96,16 +96,23 @@ impl Replica {
                 return Err(error.into());
             }
         };
-        let (answer, leaves) = match reply {
+        let (answer, sealed) = match reply {
             Reply::Problem(problem) => return self.handle_problem(problem),
-            Reply::Answer(answer, leaves) => (*answer, leaves),
+            Reply::Answer(answer, sealed) => (*answer, sealed),
         };
         let (realm, log) = (self.identity.realm, self.identity.log);
         let fates = fates_bytes(&answer.fates);
         let receipt = Receipt {
             head: answer.head,
-            answer: answer_hash(&realm, log.id(), &outgoing.statement, &fates, &leaves),
-            signature: answer.signature,
+            answer: answer_hash(
+                &realm,
+                log.id(),
+                &outgoing.statement,
+                &fates,
+                &sealed.leaves,
+                &sealed.layout,
+            ),
+            signature: sealed.signature,
         };
         if !receipt.verifies(&realm, &log) {
             self.suspect(outgoing);
@@ -148,7 +155,7 @@ impl Replica {
             self.take_fate(outgoing, fate, &mut next);
         }
         let acknowledges = !answer.fates.is_empty() || !answer.entries.is_empty();
-        for (entry, leaf) in answer.entries.iter().zip(&leaves) {
+        for (entry, leaf) in answer.entries.iter().zip(&sealed.leaves) {
             self.take_entry(entry, leaf, &mut next);
         }
         self.advance(&answer, &mut next);
@@ -156,7 +163,7 @@ impl Replica {
             self.ask_again(&mut next);
         }
         if acknowledges {
-            next.ops.push(evidence(outgoing, &receipt, &fates, &leaves));
+            next.ops.push(evidence(outgoing, &receipt, &fates, &sealed));
         }
         next.ops.push(setting(SETTING_RECEIPT, &receipt.to_bytes()));
         self.receipt = Some(receipt);
@@ -686,15 +693,16 @@ fn stuck(fates: &[Fate]) -> bool {
 }
 
 /// What proves later what an answer acknowledged and carried.
-fn evidence(outgoing: &Outgoing, receipt: &Receipt, fates: &[u8], leaves: &[Hash32]) -> StoreOp {
+fn evidence(outgoing: &Outgoing, receipt: &Receipt, fates: &[u8], sealed: &Sealed) -> StoreOp {
     let mut w = Writer::new();
     w.raw(&receipt.to_bytes())
         .raw(outgoing.statement.as_bytes())
         .block(fates)
-        .count(leaves.len());
-    for leaf in leaves {
+        .count(sealed.leaves.len());
+    for leaf in &sealed.leaves {
         w.raw(leaf.as_bytes());
     }
+    w.raw(sealed.layout.as_bytes());
     let mut key = receipt.head.generation.to_be_bytes().to_vec();
     key.extend_from_slice(&receipt.head.size.to_be_bytes());
     key.extend_from_slice(outgoing.statement.as_bytes());

@@ -8,7 +8,9 @@ use crate::act::FullAct;
 use crate::chain::{Statement, tip_leaf};
 use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
-use crate::exchange::{FeedSet, Ground, GroupClaim, OutRun, Request, TipClaim, Wants, prefix_of};
+use crate::exchange::{
+    FeedSet, Ground, GroupClaim, Home, OutRun, Request, TipClaim, Wants, prefix_of,
+};
 use crate::ids::{ChainId, GroupId, Hash32};
 use crate::limits::{
     OFFERED_ACTS_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, STATEMENT_CHAINS_MAX,
@@ -154,7 +156,7 @@ impl Replica {
         let head = self.receipt.as_ref().map(|receipt| receipt.head);
         let root = head.and_then(|head| head.root.0.first_chunk::<4>().copied());
         Wants {
-            digest,
+            digest: digest.low(),
             generation: head.map_or(0, |head| head.generation),
             size: head.map_or(0, |head| head.size),
             root: root.unwrap_or_default(),
@@ -241,6 +243,7 @@ impl Replica {
             if !changes.is_empty() {
                 plan.runs.push(OutRun {
                     claim: plan.claims.len(),
+                    home: self.home_of(chain.logbook.group),
                     changes,
                 });
             }
@@ -258,6 +261,16 @@ impl Replica {
                     && elder.closed.is_none()
                     && elder.known < elder.seq
             })
+    }
+
+    /// Where a group is at home, unless the server just said that it knows something else than
+    /// this phone.
+    fn home_of(&self, group: GroupId) -> Option<Home> {
+        let info = self.group_infos.get(&group).filter(|_| !self.show_tips)?;
+        Some(Home {
+            area: info.area,
+            commune: info.commune,
+        })
     }
 
     /// Whether the server knows what record this change is about.

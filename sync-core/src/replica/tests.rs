@@ -7,17 +7,19 @@ use super::*;
 use crate::act::{ActDraft, Control, Said};
 use crate::bytes::Writer;
 use crate::exchange::{
-    Answer, Problem, ProblemCode, Reply, VERSION, WireEntry, WireSaid, fates_bytes, unpack,
+    Answer, Problem, ProblemCode, Reply, Sealed, VERSION, WireEntry, WireSaid, fates_bytes, unpack,
 };
-use crate::hub::ReviewInput;
+use crate::hub::{ReviewInput, facts};
+use crate::ids::AreaRef;
 use crate::keys::Secret;
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::log::answer_hash;
 use crate::replica::AnswerError;
 use crate::tests::world::{
-    GROUP, LEADER, MEMBER, PRESENT, Phone, REALM, SUMMARY, World, correction, model, text,
+    GROUP, LEADER, MEMBER, PATROL, PRESENT, Phone, REALM, SUMMARY, World, correction, creation,
+    model, text,
 };
-use crate::value::Value;
+use crate::value::{FieldKey, Value};
 
 /// The key of every world's log.
 fn log() -> Secret {
@@ -53,9 +55,9 @@ fn exchanged() -> (World, Phone, Outgoing, Vec<u8>) {
     (world, bo, outgoing, body)
 }
 
-fn read(phone: &Phone, outgoing: &Outgoing, body: &[u8]) -> (Answer, Vec<Hash32>) {
+fn read(phone: &Phone, outgoing: &Outgoing, body: &[u8]) -> (Answer, Sealed) {
     match Reply::read(model(), body, &outgoing.ground, &phone.replica).unwrap() {
-        Reply::Answer(answer, leaves) => (*answer, leaves),
+        Reply::Answer(answer, sealed) => (*answer, sealed),
         Reply::Problem(problem) => panic!("{problem:?}"),
     }
 }
@@ -76,15 +78,17 @@ fn resaid(
         .changes()
         .map(|(full, _)| (full.change.at, full.change.hash(&REALM)))
         .collect();
+    let laid = answer.lay(&ground);
     let said = answer_hash(
         &REALM,
         log.id(),
         &outgoing.statement,
         &fates_bytes(&answer.fates),
         &answer.leaves(&ground, &own),
+        &laid.hash(),
     );
-    answer.signature = Receipt::sign(&REALM, log, answer.head, said).signature;
-    answer.pack(model(), &ground)
+    let receipt = Receipt::sign(&REALM, log, answer.head, said);
+    laid.pack(model(), &receipt.signature)
 }
 
 /// What a phone says to a body. On an error its rows are as they were, and so is what it holds;
@@ -160,12 +164,29 @@ fn an_answer_is_to_one_request_by_one_log() {
     world.patrol(&mut later, MEMBER, "thêm một vòng");
     let next = later.poll();
     assert!(told(&later, &next, &body).is_some());
-    // a fate that the log did not give
-    let (mut answer, _) = read(&phone, &outgoing, &body);
-    answer.fates[0].outcome = crate::exchange::Outcome::Waiting;
-    let ground = outgoing.ground.clone().after(&answer.fates);
-    let forged = answer.pack(model(), &ground);
-    assert_eq!(told(&phone, &outgoing, &forged), Some(AnswerError::Forged));
+    // anything that the log did not say, under its signature
+    let altered = |change: &dyn Fn(&mut Answer)| {
+        let (mut answer, sealed) = read(&phone, &outgoing, &body);
+        change(&mut answer);
+        let ground = outgoing.ground.clone().after(&answer.fates);
+        let forged = answer.lay(&ground).pack(model(), &sealed.signature);
+        told(&phone, &outgoing, &forged)
+    };
+    assert_eq!(altered(&|_| {}), None, "the control");
+    let changes: [&dyn Fn(&mut Answer); 9] = [
+        &|answer| answer.fates[0].outcome = crate::exchange::Outcome::Waiting,
+        &|answer| answer.nonce = Some(ReadNonce([7; 8])),
+        &|answer| answer.upto += 1,
+        &|answer| answer.more = !answer.more,
+        &|answer| answer.withheld = !answer.withheld,
+        &|answer| answer.groups = Some(outgoing.ground.groups.clone()),
+        &|answer| answer.sums = Some(Vec::new()),
+        &|answer| answer.entries.last_mut().unwrap().index += 1,
+        &|answer| answer.head.time_s += 1,
+    ];
+    for (nth, change) in changes.into_iter().enumerate() {
+        assert_eq!(altered(change), Some(AnswerError::Forged), "change {nth}");
+    }
 }
 
 #[test]
@@ -358,4 +379,57 @@ fn an_answer_that_was_lost_is_the_same_when_it_is_asked_again() {
     world.save(&mut phone, &correction(MEMBER, record, values));
     world.settle(&mut phone);
     world.verify();
+}
+
+#[test]
+fn a_group_that_moved_meanwhile_loses_nothing() {
+    const AREA: FieldKey = FieldKey::plain(1);
+    let home = AreaRef([3; 16]);
+    let mut world = World::new();
+    let mut phone = world.enrolled(GROUP, &[MEMBER]);
+    world.settle(&mut phone);
+    let edit = creation(GROUP, MEMBER, PATROL, [(AREA, Value::Area(home))]);
+    world.save(&mut phone, &edit);
+    let short = phone.poll();
+    // the area is one byte of the request, not sixteen
+    let (_, rows) = unpack(model(), short.body(), ANSWER_BYTES_MAX).unwrap();
+    let full = |rows: &[u8]| rows.windows(16).any(|bytes| bytes == home.0);
+    assert!(!full(&rows));
+    world
+        .desk(|hub, ledger, acting| {
+            let row = facts::Group {
+                area: AreaRef([9; 16]),
+                commune: AreaRef([4; 16]),
+                name: "Tổ 1".to_owned(),
+            };
+            hub.set_group(ledger, acting, GROUP, row)
+        })
+        .unwrap();
+    assert_eq!(world.refused(short.body()), Some(ProblemCode::ShowTips));
+    world.visit(&mut phone).unwrap();
+    let again = phone.poll();
+    let (_, rows) = unpack(model(), again.body(), ANSWER_BYTES_MAX).unwrap();
+    assert!(
+        full(&rows),
+        "what the server could not tell is said in full"
+    );
+    world.visit(&mut phone).unwrap();
+    let (kept, standing) = phone.replica.changes().next().unwrap();
+    assert_eq!(standing, Standing::Received);
+    let value = kept.parts.values.get(&AREA).cloned();
+    let plain = kept.change.slots.iter().find(|(key, _)| *key == AREA);
+    let said = value.or_else(|| match plain {
+        Some((_, crate::change::Slot::Plain(value))) => Some(value.clone()),
+        _ => None,
+    });
+    assert_eq!(said, Some(Value::Area(home)));
+    // with its acts the phone has learnt where the group is now
+    let there = creation(
+        GROUP,
+        MEMBER,
+        PATROL,
+        [(AREA, Value::Area(AreaRef([9; 16])))],
+    );
+    world.save(&mut phone, &there);
+    assert_eq!(world.refused(phone.poll().body()), None);
 }

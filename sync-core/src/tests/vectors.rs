@@ -13,7 +13,7 @@ use crate::act::{
 use crate::change::{ChangeRef, FullChange};
 use crate::exchange::{
     Answer, AnswerFacts, ChainTable, Fate, FeedSet, Ground, Outcome, Problem, ProblemCode, Reply,
-    Request, RowBase, Sink, WireEntry, WireSaid, fates_bytes,
+    Request, RowBase, Sealed, Sink, WireEntry, WireSaid, fates_bytes,
 };
 use crate::hub::arrival::{EnrolAnswer, EnrolRequest, digits};
 use crate::ids::{AreaRef, ChainId, Feed, GroupId, Hash32, Logbook, ReadNonce, RecordId};
@@ -249,9 +249,8 @@ fn vectors_of_an_answer() {
             Hash32([0x72; 32]),
         ),
     ]);
-    let mut answer = Answer {
+    let answer = Answer {
         head: head(),
-        signature: [0; 64],
         nonce: Some(ReadNonce([0x44; 8])),
         upto: 9,
         more: true,
@@ -269,10 +268,16 @@ fn vectors_of_an_answer() {
     let leaves = answer.leaves(&ground, &hashes);
     assert_eq!(leaves.len(), answer.entries.len());
     let fates = fates_bytes(&answer.fates);
-    let said = answer_hash(&REALM, log().id(), &Hash32([0x66; 32]), &fates, &leaves);
-    let receipt = Receipt::sign(&REALM, &log(), answer.head, said);
-    answer.signature = receipt.signature;
-    let body = answer.pack(model(), &ground);
+    let statement = Hash32([0x66; 32]);
+    let sealed = |answer: &Answer, leaves: &[Hash32]| {
+        let (laid, fates) = (answer.lay(&ground), fates_bytes(&answer.fates));
+        let layout = laid.hash();
+        let said = answer_hash(&REALM, log().id(), &statement, &fates, leaves, &layout);
+        let receipt = Receipt::sign(&REALM, &log(), answer.head, said);
+        let body = laid.pack(model(), &receipt.signature);
+        (receipt, layout, body)
+    };
+    let (receipt, layout, body) = sealed(&answer, &leaves);
     let (raw, rows) = crate::exchange::unpack(model(), &body, body.len()).unwrap();
     let mut quiet = answer.clone();
     (quiet.nonce, quiet.groups, quiet.sums) = (None, None, None);
@@ -290,16 +295,22 @@ fn vectors_of_an_answer() {
             .map(|(name, leaf)| (name.as_str(), leaf.0.to_vec())),
     );
     lines.push(("fates", fates));
-    lines.push(("answer.hash", said.0.to_vec()));
+    lines.push(("answer.layout", layout.0.to_vec()));
+    lines.push(("answer.hash", receipt.answer.0.to_vec()));
     lines.push(("receipt", receipt.to_bytes()));
-    lines.push(("answer.idle", quiet.pack(model(), &ground)));
+    lines.push(("answer.idle", sealed(&quiet, &[]).2));
     check(
         "answer.txt",
         include_str!("../../vectors/answer.txt"),
         &lines,
     );
     let read = Reply::read(model(), &body, &ground, &Own(hashes)).unwrap();
-    assert_eq!(read, Reply::Answer(Box::new(answer), leaves));
+    let sealed = Sealed {
+        signature: receipt.signature,
+        layout,
+        leaves,
+    };
+    assert_eq!(read, Reply::Answer(Box::new(answer), sealed));
 }
 
 /// A place for acts to be about.

@@ -19,7 +19,7 @@ use crate::ids::{
     Realm, RecordId, sha256,
 };
 use crate::keys::Secret;
-use crate::log::{Digest, Receipt};
+use crate::log::Receipt;
 use crate::replica::{AnswerError, Edit, Identity, Next, Outgoing, Replica, StoreOp};
 use crate::value::{AUTHOR_KEY, FieldKey, Value};
 use crate::vocabulary::{Lane, Vocabulary};
@@ -454,6 +454,7 @@ impl Hand {
             acts: Vec::new(),
             runs: vec![OutRun {
                 claim: 0,
+                home: None,
                 changes: changes.into_iter().map(|full| (full, false)).collect(),
             }],
         }
@@ -469,7 +470,7 @@ impl Hand {
 /// What a phone asks for that has seen nothing.
 pub(crate) fn wants(group: GroupId) -> Wants {
     Wants {
-        digest: Digest::default(),
+        digest: 0,
         generation: 0,
         size: 0,
         root: [0; 4],

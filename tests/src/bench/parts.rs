@@ -1,13 +1,13 @@
-//! Where the bytes of a visit lie, and what other ways of packing would save.
+//! Where the bytes of a visit lie; and the sample rows that the coder has read.
 //!
 //! No figure here has a bound. The sample rows are made of the coder's own dictionary, so that
 //! they teach it the layout and no language that it does not know yet.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
-use sync_core::codec::{DICTIONARY, Model};
+use sync_core::codec::DICTIONARY;
 use sync_core::exchange::unpack;
-use sync_core::ids::AreaRef;
 use sync_core::limits::PLAIN_BYTES_MAX;
 
 use super::founding::found;
@@ -16,9 +16,13 @@ use super::records::{Records, Words, corpus_hash};
 use super::report::{Report, Scenario};
 use super::served::InProcess;
 use super::{Options, Trouble, told};
+use crate::sim::Dice;
 
-/// Sample records.
+/// Sample records, and those among them with all fifteen fields.
 const SAMPLES: usize = 12;
+const SAMPLES_WHOLE: usize = 8;
+const FIELD_KEPT_PERCENT: u64 = 75;
+const SAMPLE_FIRST_S: i64 = 1_790_000_000;
 const SAMPLE_SEED: u64 = 0x5eed;
 const HELD: usize = 40;
 const BATCH: usize = 20;
@@ -32,7 +36,6 @@ const VISITS: usize = 4;
 struct Rows {
     up: Vec<Body>,
     down: Vec<Body>,
-    area: AreaRef,
     /// Milliseconds of each visit of the writer in the hub: open, verify, admit, answer.
     steps: Vec<[f64; 4]>,
 }
@@ -50,6 +53,13 @@ impl Body {
             raw: raw.len(),
             rows,
         })
+    }
+
+    fn measure(&self, scenario: &mut Scenario, count: usize) {
+        let per = |bytes: usize| bytes as f64 / count as f64;
+        scenario.add("raw", per(self.raw));
+        scenario.add("plain", per(self.rows.len()));
+        scenario.add("packed", per(model().pack(&self.rows).len()));
     }
 }
 
@@ -92,10 +102,7 @@ fn bodies(
     writer.save(&records.take(HELD)?)?;
     writer.sync(&mut hub)?;
     reader.sync(&mut hub)?;
-    let mut rows = Rows {
-        area: writer.area,
-        ..Rows::default()
-    };
+    let mut rows = Rows::default();
     for _ in 0..visits {
         writer.save(&records.take(count)?)?;
         let before = hub.steps;
@@ -119,28 +126,41 @@ fn one_visit(phone: &mut Phone, hub: &mut InProcess) -> Result<(Body, Body), Tro
     Ok(bodies)
 }
 
-fn without_area(rows: &[u8], area: AreaRef) -> Vec<u8> {
-    let mut left = Vec::new();
-    let mut rest = rows;
-    while let Some((byte, after)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(area.as_bytes()) {
-            rest = after;
-        } else {
-            left.push(*byte);
-            rest = after;
+/// The rows of sample requests, one a line, in hex: what the coder has read beside its dictionary.
+/// Each brings one record, and the later ones leave some of its fields out, as people do.
+pub(super) fn samples() -> Result<String, Trouble> {
+    let rows = in_a_new_place(|data| {
+        let mut phones = found(data, 1, 1, SAMPLE_SEED)?.into_iter();
+        let mut writer = phones.next().ok_or("a phone is missing")?;
+        let mut hub = InProcess::open(data)?;
+        let words = dictionary_words();
+        let mut records = Records::of_words(words, SAMPLE_SEED, writer.area, SAMPLE_FIRST_S);
+        let mut dice = Dice::new(SAMPLE_SEED);
+        writer.sync(&mut hub)?;
+        let mut rows = Vec::new();
+        for nth in 0..SAMPLES {
+            let mut drawn = records.take(1)?;
+            if nth >= SAMPLES_WHOLE {
+                for record in &mut drawn {
+                    record.values.retain(|_, _| dice.chance(FIELD_KEPT_PERCENT));
+                }
+            }
+            writer.save(&drawn)?;
+            rows.push(one_visit(&mut writer, &mut hub)?.0.rows);
         }
+        Ok(rows)
+    })?;
+    let mut text = String::new();
+    for row in rows {
+        for byte in row {
+            write!(text, "{byte:02x}").map_err(told("a line"))?;
+        }
+        text.push('\n');
     }
-    left
+    Ok(text)
 }
 
 pub(super) fn run(options: Options) -> Result<Report, Trouble> {
-    let sampled = in_a_new_place(|data| bodies(data, dictionary_words(), SAMPLE_SEED, 1, SAMPLES))?;
-    let plain = Model::primed();
-    let mut primed = Model::primed();
-    for body in &sampled.up {
-        primed = primed.having_read(&body.rows);
-    }
-    let models = Models { plain, primed };
     let mut scenarios = Vec::new();
     for (up, down, count) in [("new_1", "pull_1", 1), ("new_20", "pull_20", BATCH)] {
         let (mut sent, mut pulled) = (Scenario::new(up), Scenario::new(down));
@@ -154,7 +174,7 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
             }
             for (scenario, of) in [(&mut sent, &rows.up), (&mut pulled, &rows.down)] {
                 for body in of {
-                    models.measure(scenario, body, rows.area, count);
+                    body.measure(scenario, count);
                 }
             }
         }
@@ -163,7 +183,7 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
     let mut notes = Scenario::new("notes");
     for note in Words::held_out().notes {
         notes.add("plain", note.len() as f64);
-        notes.add("packed", models.plain.pack(note.as_bytes()).len() as f64);
+        notes.add("packed", model().pack(note.as_bytes()).len() as f64);
     }
     scenarios.push(notes);
     Ok(Report {
@@ -174,8 +194,6 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
             "bytes per record; a body is raw, packed and three or four bytes".to_owned(),
             "steps: milliseconds of a visit in one thread, the real disk's sync included"
                 .to_owned(),
-            format!("primed: the model has also read {SAMPLES} requests of one sample record"),
-            "own_area: without the sixteen bytes of the group's own area".to_owned(),
         ],
         scenarios,
     })
@@ -184,23 +202,4 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
 fn in_a_new_place<T>(work: impl FnOnce(&Path) -> Result<T, Trouble>) -> Result<T, Trouble> {
     let home = tempfile::tempdir().map_err(told("a directory"))?;
     work(&home.path().join("data"))
-}
-
-/// The coder as it is, and one that knows the layout.
-struct Models {
-    plain: Model,
-    primed: Model,
-}
-
-impl Models {
-    fn measure(&self, scenario: &mut Scenario, body: &Body, area: AreaRef, count: usize) {
-        let per = |bytes: usize| bytes as f64 / count as f64;
-        let lean = without_area(&body.rows, area);
-        scenario.add("raw", per(body.raw));
-        scenario.add("plain", per(body.rows.len()));
-        scenario.add("packed", per(self.plain.pack(&body.rows).len()));
-        scenario.add("packed_primed", per(self.primed.pack(&body.rows).len()));
-        scenario.add("packed_own_area", per(self.plain.pack(&lean).len()));
-        scenario.add("packed_primed_own_area", per(self.primed.pack(&lean).len()));
-    }
 }

@@ -1,4 +1,5 @@
-//! Runs the benchmarks: `bench wire|ingest|parts [--json] [--seed N] [--runs N]`.
+//! Runs the benchmarks: `bench wire|ingest|parts [--json] [--seed N] [--runs N]`; `bench samples`
+//! prints the sample rows for a new codec number.
 
 use std::process::ExitCode;
 
@@ -30,6 +31,13 @@ enum What {
     Ingest,
     /// Where the bytes of a visit lie.
     Parts,
+    /// No figures: sample rows for a new codec number.
+    Samples,
+}
+
+enum Printed {
+    Report(bench::Report),
+    Text(String),
 }
 
 #[expect(
@@ -51,13 +59,15 @@ fn main() -> ExitCode {
         runs: cli.runs.unwrap_or(runs),
     };
     let report = match cli.what {
-        What::Wire => bench::wire(options(9)),
-        What::Ingest => bench::ingest(options(3)),
-        What::Parts => bench::parts(options(9)),
+        What::Samples => bench::samples().map(Printed::Text),
+        What::Wire => bench::wire(options(9)).map(Printed::Report),
+        What::Ingest => bench::ingest(options(3)).map(Printed::Report),
+        What::Parts => bench::parts(options(9)).map(Printed::Report),
     };
     match report {
-        Ok(report) if cli.json => print!("{}", report.json()),
-        Ok(report) => print!("{}", report.lines()),
+        Ok(Printed::Text(text)) => print!("{text}"),
+        Ok(Printed::Report(report)) if cli.json => print!("{}", report.json()),
+        Ok(Printed::Report(report)) => print!("{}", report.lines()),
         Err(why) => {
             eprintln!("bench: {why}");
             return ExitCode::FAILURE;

@@ -75,6 +75,7 @@ pub(crate) fn signed(
     let statement = Statement::sign(realm, secret, request.nonce, cursors, vec![leaf]);
     request.signature = statement.signature;
     let run = OutRun {
+        home: None,
         claim: 0,
         changes: vec![(full, true)],
     };
