@@ -9,6 +9,7 @@
 //! ```
 
 mod answer;
+mod evidence;
 mod request;
 mod row;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use answer::{
     Answer, AnswerFacts, Fate, Ground, Laid, Outcome, Problem, ProblemCode, Reply, Sealed,
     WireEntry, WireSaid, fates_bytes,
 };
+pub use evidence::{Admitted, Evidence, Proof};
 pub use request::{
     GroupClaim, Opened, OutRun, Request, RunFacts, TipClaim, Wants, WireRun, prefix_of,
 };

@@ -58,3 +58,9 @@ pub const FORKS_KEPT_MAX: usize = 64;
 pub const PLAIN_PER_PACKED_MAX: usize = 32;
 /// Bytes that a packed body may unpack to whatever its length.
 pub const PLAIN_BYTES_FREE: usize = 4 * 1024;
+/// Most answers of before a restore that one request shows.
+pub const PROOFS_MAX: usize = 64;
+/// Most changes that one such answer is shown for.
+pub const PROOF_CHANGES_MAX: usize = 512;
+/// Bytes of such answers, before packing, after which a phone leaves the rest to the next request.
+pub const PROOF_BYTES_MAX: usize = 64 * 1024;

@@ -316,8 +316,9 @@ impl Digest {
     /// What a request names of it. Against accidents 64 bits are plenty, and a phone that lies
     /// about what it pulled deceives itself alone.
     #[must_use]
-    pub const fn low(self) -> u64 {
-        (self.0 & u64::MAX as u128) as u64
+    pub fn low(self) -> u64 {
+        let bytes = self.0.to_be_bytes();
+        bytes.last_chunk().copied().map_or(0, u64::from_be_bytes)
     }
     /// Adds another sum.
     #[must_use]

@@ -11,6 +11,7 @@
 //! brings the same answer.
 
 mod load;
+mod prove;
 mod receive;
 mod resay;
 mod save;
@@ -29,7 +30,7 @@ pub use state::{Badge, GroupInfo, Identity, MemberInfo, RemarkInfo, StoreOp};
 
 use crate::act::{FullAct, TEXT_PART};
 use crate::change::{ChangeRef, FullChange};
-use crate::exchange::{FeedSet, feed_list};
+use crate::exchange::{Evidence, FeedSet, feed_list};
 use crate::ids::{
     ChainId, Feed, GroupId, Hash32, InstallationNonce, KeyId, Logbook, ReadNonce, RecordId,
 };
@@ -60,8 +61,24 @@ struct Held {
     hash: Hash32,
     logbook: Logbook,
     standing: Standing,
-    /// Index in the log and server time of admission, once known.
-    placed: Option<(u64, i64)>,
+    /// Where it is in the log, once known.
+    placed: Option<Placed>,
+}
+
+/// Where a change is in the log.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    index: u64,
+    admitted: Admission,
+}
+
+/// What the leaf of an entry says beside the change.
+#[derive(Debug, Clone, Copy)]
+struct Admission {
+    /// Server time.
+    at_s: i64,
+    /// Generation in which it was first admitted.
+    generation: u32,
 }
 
 /// One of this phone's own chains.
@@ -113,6 +130,10 @@ pub struct Replica {
     acts: BTreeMap<u64, FullAct>,
     /// Acts of an earlier generation that the server has yet to take back.
     offers: Vec<FullAct>,
+    /// What the log admitted of this phone and lost in a restore, until it has it again.
+    lost: BTreeMap<ChangeRef, Admission>,
+    /// What answers acknowledged, by the key of their rows.
+    evidence: BTreeMap<Vec<u8>, Evidence>,
     /// How often they were shown since the app began.
     offers_shown: u8,
     /// Members by group and number.
@@ -239,12 +260,12 @@ impl Replica {
                 Standing::Received => badge.received = badge.received.saturating_add(1),
                 Standing::Aside(reason) => badge.refused.push((held.full.change.at, reason)),
             }
-            badge.safe &= held.placed.is_some_and(|(index, _)| index < safe_size);
+            badge.safe &= held.placed.is_some_and(|placed| placed.index < safe_size);
         }
         let newest_change = self
             .held_of(id)
             .filter_map(|held| held.placed)
-            .map(|(index, _)| index)
+            .map(|placed| placed.index)
             .max();
         for remark in self.remarks(id) {
             if remark.state.is_some() {
@@ -310,7 +331,8 @@ impl Replica {
     /// Where a change is in the log: index and server time of admission.
     #[must_use]
     pub fn placed(&self, at: ChangeRef) -> Option<(u64, i64)> {
-        self.changes.get(&at)?.placed
+        let placed = self.changes.get(&at)?.placed?;
+        Some((placed.index, placed.admitted.at_s))
     }
 
     /// All changes that this phone holds with what became of them.

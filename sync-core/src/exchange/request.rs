@@ -5,13 +5,13 @@ use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
 use crate::exchange::row::read_list;
-use crate::exchange::{ChainTable, FeedSet, Home, RowBase, Sink, Source, WireError, unpack};
+use crate::exchange::{ChainTable, FeedSet, Home, Proof, RowBase, Sink, Source, WireError, unpack};
 use crate::ids::{ChainId, Hash32, InstallationNonce, KeyId, ReadNonce, Realm, RecordId, sha256};
 use crate::keys::SignatureBytes;
 use crate::limits::{
-    ACT_BYTES_MAX, OFFERED_ACTS_MAX, PLAIN_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_CHAINS_MAX,
-    REQUEST_CHANGES_MAX, REQUEST_FEEDS_MAX, REQUEST_GROUPS_MAX, REQUEST_RUNS_MAX,
-    STATEMENT_CHAINS_MAX,
+    ACT_BYTES_MAX, OFFERED_ACTS_MAX, PLAIN_BYTES_MAX, PROOFS_MAX, REQUEST_BYTES_MAX,
+    REQUEST_CHAINS_MAX, REQUEST_CHANGES_MAX, REQUEST_FEEDS_MAX, REQUEST_GROUPS_MAX,
+    REQUEST_RUNS_MAX, STATEMENT_CHAINS_MAX,
 };
 use crate::log::Receipt;
 use crate::tags::Tag;
@@ -19,6 +19,7 @@ use crate::vocabulary::Lane;
 
 /// Sections that begin with this bit must be understood or the request is not.
 const CRITICAL: u8 = 0x80;
+const SECTION_PROOFS: u8 = 1;
 const SECTION_TIPS: u8 = CRITICAL | 1;
 const SECTION_HEAD: u8 = CRITICAL | 2;
 const SECTION_ACTS: u8 = CRITICAL | 3;
@@ -169,6 +170,8 @@ pub struct Request {
     pub head: Option<Receipt>,
     /// Acts of the log that the server may have lost.
     pub acts: Vec<FullAct>,
+    /// That the log has admitted some of the changes before it lost them.
+    pub proofs: Vec<Proof>,
 }
 
 /// Changes of one chain to send.
@@ -251,6 +254,14 @@ impl Request {
 
     fn write_sections(&self, w: &mut Writer) {
         let mut sections: Vec<(u8, Writer)> = Vec::new();
+        if !self.proofs.is_empty() {
+            let mut s = Writer::new();
+            s.count(self.proofs.len());
+            for proof in &self.proofs {
+                proof.write(&mut s);
+            }
+            sections.push((SECTION_PROOFS, s));
+        }
         if let Some(tips) = &self.tips {
             let mut s = Writer::new();
             for (chain, hash) in tips {
@@ -305,6 +316,7 @@ impl Request {
             tips: None,
             head: None,
             acts: Vec::new(),
+            proofs: Vec::new(),
         };
         request.read_sections(&mut source.rows)?;
         Ok(Opened {
@@ -324,6 +336,9 @@ impl Request {
             last = id;
             let mut section = Reader::new(r.block(PLAIN_BYTES_MAX)?);
             match id {
+                SECTION_PROOFS => {
+                    self.proofs = read_list(&mut section, PROOFS_MAX, Proof::read)?;
+                }
                 SECTION_TIPS => {
                     let mut tips = Vec::new();
                     for _ in &self.claims {

@@ -232,12 +232,16 @@ const KEY_PART: u64 = 1;
 const KEY_ITEM: u64 = 2;
 
 fn write_value(w: &mut Writer, value: &Value, home: Option<Home>) {
-    let short = home.and_then(|home| match value {
-        Value::Area(area) if *area == home.area => Some(HOME_AREA),
-        Value::Area(area) if *area == home.commune => Some(HOME_COMMUNE),
-        _ => None,
-    });
-    match short {
+    let mark = |home: Home| {
+        let here = |area| *value == Value::Area(area);
+        let commune = here(home.commune).then_some(HOME_COMMUNE);
+        if here(home.area) {
+            Some(HOME_AREA)
+        } else {
+            commune
+        }
+    };
+    match home.and_then(mark) {
         Some(mark) => {
             w.u8(mark);
         }

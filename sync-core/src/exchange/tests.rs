@@ -172,7 +172,7 @@ fn with_sections(sections: &[(u8, &[u8])]) -> Vec<u8> {
 fn a_section_of_a_later_version_is_passed_over_unless_it_is_critical() {
     let open = |sections: &[(u8, &[u8])]| Request::open(model(), &with_sections(sections));
     assert!(open(&[]).is_ok());
-    for id in 1..0x80u8 {
+    for id in 2..0x80u8 {
         assert!(open(&[(id, b"later")]).is_ok(), "{id}");
     }
     for id in 0x84..=0xffu8 {
@@ -183,7 +183,10 @@ fn a_section_of_a_later_version_is_passed_over_unless_it_is_critical() {
     assert_eq!(open(&[(5, b""), (4, b"")]).unwrap_err(), order);
     assert_eq!(open(&[(4, b""), (4, b"")]).unwrap_err(), order);
     assert_eq!(open(&[(0, b"")]).unwrap_err(), order);
-    // tips of no chain, a receipt that is none, acts that are none
+    // proofs that are none, tips of no chain, a receipt that is none, acts that are none
+    assert!(open(&[(1, &[0])]).is_ok());
+    assert!(open(&[(1, &[65])]).is_err());
+    assert!(open(&[(1, &[1, 1, 0])]).is_err());
     assert!(open(&[(0x81, b"x")]).is_err());
     assert!(open(&[(0x82, b"x")]).is_err());
     assert!(open(&[(0x83, &[200])]).is_err());

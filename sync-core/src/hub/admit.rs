@@ -2,13 +2,13 @@
 
 use crate::change::{Act, FullChange, Slot};
 use crate::exchange::{Fate, Outcome};
-use crate::hub::append::Tx;
+use crate::hub::append::{Tx, fork_prefix};
 use crate::hub::facts::{self, Grant, pair_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table};
 use crate::hub::visit::{Claimed, Standing, Verified};
 use crate::ids::{Feed, Hash32, KeyId, Logbook};
 use crate::limits::FORKS_KEPT_MAX;
-use crate::log::AsideReason;
+use crate::log::{AsideReason, Leaf};
 use crate::policy::{AuthorRights, Subject, judge};
 use crate::record::{MergeError, Record};
 use crate::value::{AUTHOR_KEY, Value};
@@ -24,7 +24,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             };
             let changes: Vec<_> = run.run.changes().collect();
             let fate = match visit.standing {
-                Standing::Active => self.admit_run(run.claim, claimed, &changes)?,
+                Standing::Active => self.admit_run(visit, run.claim, claimed, &changes)?,
                 Standing::Pending => self.let_wait(visit.device, run.claim, claimed, &changes)?,
                 Standing::Refused => Fate {
                     claim: run.claim,
@@ -64,6 +64,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
 
     fn admit_run(
         &mut self,
+        visit: &Verified,
         claim: usize,
         claimed: &Claimed,
         changes: &[(&FullChange, &Hash32)],
@@ -107,7 +108,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
                 fate.outcome = Outcome::Gap;
                 break;
             }
-            if let Some(reason) = self.place_change(full, **hash, logbook)? {
+            if let Some(reason) = self.place_change(full, **hash, logbook, visit.proven.get(&at))? {
                 fate.asides.push((at.seq, reason));
             }
             next = at.seq.saturating_add(1);
@@ -121,12 +122,15 @@ impl<L: Ledger> Tx<'_, '_, L> {
         Ok(fate)
     }
 
-    /// Appends one change, or sets it aside and says why.
+    /// Appends one change, or sets it aside and says why. `proven` is the leaf under which this
+    /// log had it before it lost it: such a change is not judged again, as far as its record and
+    /// its heads are here.
     pub(super) fn place_change(
         &mut self,
         full: &FullChange,
         hash: Hash32,
         logbook: Logbook,
+        proven: Option<&Leaf>,
     ) -> Result<Option<AsideReason>, LedgerFault> {
         let device = full.change.device;
         let grant = facts::grant_at(self.ledger, device, logbook.group, self.state.size)?;
@@ -135,9 +139,13 @@ impl<L: Ledger> Tx<'_, '_, L> {
             None => Feed::Private(logbook, device),
             Some(_) => Feed::of_records(logbook, device),
         };
-        match self.verdict(full, logbook, grant.as_ref())? {
+        let verdict = match proven {
+            Some(_) => self.fits(full, logbook)?,
+            None => self.verdict(full, logbook, grant.as_ref())?,
+        };
+        match verdict {
             None => {
-                self.append_change(full, hash, logbook)?;
+                self.append_change(full, hash, logbook, proven)?;
                 Ok(None)
             }
             Some(reason) => {
@@ -185,38 +193,44 @@ impl<L: Ledger> Tx<'_, '_, L> {
         }
         let vocabulary = &self.hub.vocabulary;
         if let Act::Create { .. } = change.act {
-            // once its seed is erased, a creation can claim any name, also one that is here
-            if facts::record_facts(self.ledger, change.record)?.is_some() {
-                return Ok(Some(AsideReason::UnknownRecord));
-            }
-            return Ok(judge(vocabulary, logbook.lane, full, rights, None).err());
+            let judged = judge(vocabulary, logbook.lane, full, rights, None);
+            return Ok(self.free_name(full)?.or(judged.err()));
         }
-        let (record, device, member) = match self.subject(full, logbook)? {
+        let subject = match self.subject(full, logbook)? {
             Ok(subject) => subject,
             Err(reason) => return Ok(Some(reason)),
         };
-        let subject = Subject {
-            record: &record,
-            creator_device: device,
-            creator_member: member,
+        let judged = {
+            let (record, device, member) = &subject;
+            let subject = Subject {
+                record,
+                creator_device: *device,
+                creator_member: *member,
+            };
+            judge(vocabulary, logbook.lane, full, rights, Some(&subject))
         };
-        if let Err(reason) = judge(vocabulary, logbook.lane, full, rights, Some(&subject)) {
-            return Ok(Some(reason));
+        Ok(judged.err().or_else(|| merge_fault(subject.0, full)))
+    }
+
+    /// Whether a change that needs no judgement can be merged here.
+    fn fits(
+        &self,
+        full: &FullChange,
+        logbook: Logbook,
+    ) -> Result<Option<AsideReason>, LedgerFault> {
+        if let Act::Create { .. } = full.change.act {
+            return self.free_name(full);
         }
-        let mut merged = record;
-        Ok(match merged.apply(full.clone()) {
-            Ok(_) => None,
-            Err(MergeError::TooManyChanges) => Some(AsideReason::TooManyChanges),
-            Err(
-                MergeError::MissingHead(_)
-                | MergeError::OutOfOrder(_)
-                | MergeError::Forked(_)
-                | MergeError::NotThisRecord
-                | MergeError::NotACreation
-                | MergeError::NotCanonical
-                | MergeError::Engine,
-            ) => Some(AsideReason::UnknownHead),
+        Ok(match self.subject(full, logbook)? {
+            Ok((record, ..)) => merge_fault(record, full),
+            Err(reason) => Some(reason),
         })
+    }
+
+    /// Once its seed is erased, a creation can claim any name, also one that is here.
+    fn free_name(&self, full: &FullChange) -> Result<Option<AsideReason>, LedgerFault> {
+        let taken = facts::record_facts(self.ledger, full.change.record)?.is_some();
+        Ok(taken.then_some(AsideReason::UnknownRecord))
     }
 
     /// Whether areas and links stay where the lane allows: in a closed lane the commune is the
@@ -289,7 +303,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
     /// The second change at one place proves that a chain was forked. It is kept for an officer,
     /// as far as one device can ask for that.
     fn quarantine_fork(&mut self, full: &FullChange) -> Result<(), LedgerFault> {
-        let prefix = [b"fork".as_slice(), full.change.device.as_bytes()].concat();
+        let prefix = fork_prefix(full.change.device);
         let until = facts::after(&prefix);
         let kept = self
             .ledger
@@ -300,5 +314,22 @@ impl<L: Ledger> Tx<'_, '_, L> {
         let hash = full.change.hash(&self.hub.realm);
         let key = [prefix.as_slice(), hash.as_bytes()].concat();
         self.ledger.put(Table::Quarantine, &key, &full.to_bytes())
+    }
+}
+
+/// Why a change does not fit on what is here of its record.
+fn merge_fault(mut record: Record, full: &FullChange) -> Option<AsideReason> {
+    match record.apply(full.clone()) {
+        Ok(_) => None,
+        Err(MergeError::TooManyChanges) => Some(AsideReason::TooManyChanges),
+        Err(
+            MergeError::MissingHead(_)
+            | MergeError::OutOfOrder(_)
+            | MergeError::Forked(_)
+            | MergeError::NotThisRecord
+            | MergeError::NotACreation
+            | MergeError::NotCanonical
+            | MergeError::Engine,
+        ) => Some(AsideReason::UnknownHead),
     }
 }

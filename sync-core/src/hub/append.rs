@@ -7,14 +7,14 @@ use crate::bytes::Writer;
 use crate::change::{Act, ChangeRef, FullChange, Parts};
 use crate::hub::Hub;
 use crate::hub::facts::{
-    self, Chain, Entry, Grant, Group, LogState, Place, RecordFacts, key_of, node_key, pair_key,
-    place_key,
+    self, Chain, Entry, Grant, Group, LogState, Place, RecordFacts, all, key_of, node_key,
+    pair_key, place_key,
 };
 use crate::hub::ledger::{Ledger, LedgerFault, Table};
 use crate::ids::{Feed, Hash32, KeyId, Logbook, RecordId};
 use crate::log::{AsideReason, EntryKind, Leaf, aside_hash};
 use crate::merkle::Frontier;
-use crate::value::FieldKey;
+use crate::value::{FieldKey, Value};
 
 /// A transaction on the log, with the state that it advances.
 pub(super) struct Tx<'h, 'l, L> {
@@ -61,6 +61,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         full: &FullChange,
         hash: Hash32,
         logbook: Logbook,
+        proven: Option<&Leaf>,
     ) -> Result<u64, LedgerFault> {
         let mut body = Writer::new();
         body.raw(full.change.device.as_bytes());
@@ -74,11 +75,14 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         let mut parts = Writer::new();
         left.write(&mut parts);
         let feed = Feed::of_records(logbook, full.change.device);
-        let entry = Entry {
+        let mut entry = Entry {
             record: full.change.record,
             writer: full.change.device,
             ..self.entry(EntryKind::Change, feed, full.change.at, hash)
         };
+        if let Some(leaf) = proven {
+            entry.leaf = *leaf; // when it was admitted first is not said anew
+        }
         self.append(&entry, Some((body.as_bytes(), parts.as_bytes())))?;
         self.derive_change(&entry, full)?;
         Ok(entry.index)
@@ -342,6 +346,11 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             return Ok(());
         };
         let mut left = facts::decode(Table::Part, &bytes, Parts::read)?;
+        let said: Vec<_> = keys
+            .iter()
+            .filter_map(|key| Some((*key, left.values.get(key)?.clone())))
+            .collect();
+        self.erase_in_forks(place.index, &said)?;
         left.erase(keys);
         let mut parts = Writer::new();
         left.write(&mut parts);
@@ -349,4 +358,34 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         self.touch(place.record);
         Ok(())
     }
+
+    /// A change that was said again may lie in quarantine as it was first, under another name:
+    /// what it says in the same words goes too.
+    fn erase_in_forks(
+        &mut self,
+        index: u64,
+        said: &[(FieldKey, Value)],
+    ) -> Result<(), LedgerFault> {
+        let Some(entry) = facts::entry(self.ledger, index)? else {
+            return Ok(());
+        };
+        let forks = fork_prefix(entry.writer);
+        for (row, bytes) in all(self.ledger, Table::Quarantine, &forks)? {
+            let damaged = |_| LedgerFault::Damaged(Table::Quarantine);
+            let mut full = FullChange::from_bytes(&bytes).map_err(damaged)?;
+            let same =
+                |(key, value): &&(FieldKey, Value)| full.parts.values.get(key) == Some(value);
+            let keys: Vec<FieldKey> = said.iter().filter(same).map(|(key, _)| *key).collect();
+            if !keys.is_empty() {
+                full.parts.erase(&keys);
+                self.ledger.put(Table::Quarantine, &row, &full.to_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the forked changes of a device lie in quarantine.
+pub(super) fn fork_prefix(device: KeyId) -> Vec<u8> {
+    [b"fork".as_slice(), device.as_bytes()].concat()
 }

@@ -626,7 +626,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
         let (seq, before) = tip.map_or((0, Hash32::default()), |tip| (tip.seq, tip.hash));
         if full.change.at.seq == seq.saturating_add(1) && full.change.previous == before {
             let hash = full.change.hash(&self.hub.realm);
-            self.place_change(full, hash, logbook)?;
+            self.place_change(full, hash, logbook, None)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod admission;
 mod arrival;
 mod erasure;
+mod restore;
 mod visits;
 
 use std::collections::BTreeMap;

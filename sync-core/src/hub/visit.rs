@@ -2,6 +2,7 @@
 //! nothing, so it runs beside the writer on any snapshot.
 
 use core::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::chain::{BrokenRun, Statement, VerifiedRun, VerifiedStatement, chain_id, tip_leaf};
 use crate::change::ChangeRef;
@@ -13,9 +14,9 @@ use crate::hub::Hub;
 use crate::hub::arrival;
 use crate::hub::facts::{self, Looking};
 use crate::hub::ledger::{LedgerFault, View};
-use crate::ids::{ChainId, GroupId, Hash32, KeyId, Logbook};
+use crate::ids::{ChainId, Feed, GroupId, Hash32, KeyId, Logbook};
 use crate::keys::PublicKey;
-use crate::log::Head;
+use crate::log::{EntryKind, Head, Leaf};
 
 /// Why a visit cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct Verified {
     pub(super) groups: Vec<(GroupId, FeedSet)>,
     pub(super) claims: Vec<Claimed>,
     pub(super) runs: Vec<CoveredRun>,
+    /// Changes that this log admitted before it lost them, with what their leaves said.
+    pub(super) proven: BTreeMap<ChangeRef, Leaf>,
     /// Runs that begin after what the log has: claim, and up to where the log has the chain.
     pub(super) gaps: Vec<(usize, u32)>,
 }
@@ -220,13 +223,50 @@ impl Hub {
             groups,
             claims,
             runs: Vec::new(),
+            proven: BTreeMap::new(),
             gaps: Vec::new(),
         };
         for run in wire {
             self.cover(&mut verified, run)?;
         }
+        verified.proven = self.proven(&verified);
         self.note_lost(view, &mut verified)?;
         Ok(verified)
+    }
+
+    /// What the proofs of a request prove about the changes in its runs. What does not fit proves
+    /// nothing, and the change is judged like any other.
+    fn proven(&self, verified: &Verified) -> BTreeMap<ChangeRef, Leaf> {
+        let mut proven = BTreeMap::new();
+        for proof in &verified.request.proofs {
+            if !proof.evidence.verifies(&self.realm, &self.log_key()) {
+                continue;
+            }
+            for admitted in &proof.admitted {
+                let run = verified.runs.iter().find(|run| run.claim == admitted.claim);
+                let change = run.and_then(|run| {
+                    let mut changes = run.run.changes();
+                    changes.find(|(full, _)| full.change.at.seq == admitted.seq)
+                });
+                let logbook = verified.claims.get(admitted.claim).and_then(|c| c.logbook);
+                let (Some((full, hash)), Some(logbook)) = (change, logbook) else {
+                    continue;
+                };
+                let leaf = Leaf {
+                    kind: EntryKind::Change,
+                    feed: Feed::of_records(logbook, verified.device),
+                    at: full.change.at,
+                    entry: *hash,
+                    admitted_at: admitted.admitted_at,
+                    generation: admitted.generation,
+                };
+                let hash = leaf.hash(&self.realm, self.log_id());
+                if proof.evidence.leaves.contains(&hash) {
+                    proven.insert(leaf.at, leaf);
+                }
+            }
+        }
+        proven
     }
 
     /// A chain that is named farther than the log has it was lost here: the phone brings it again.

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::act::{Control, FullAct, NAME_PART, Said};
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
-use crate::exchange::FeedSet;
+use crate::exchange::{Evidence, FeedSet};
 use crate::hub::arrival::EnrolAnswer;
 use crate::ids::{ChainId, Feed, GroupId, Hash32, InstallationNonce, Logbook, ReadNonce, Realm};
 use crate::limits::REQUEST_GROUPS_MAX;
@@ -15,9 +15,11 @@ use crate::log::{AsideReason, Digest, Receipt};
 use crate::replica::state::{
     SETTING_ASSIGNED, SETTING_CONFIRMED, SETTING_GROUPS, SETTING_INSTALLATION, SETTING_NONCE,
     SETTING_RECEIPT, TABLE_ACT, TABLE_CHAIN, TABLE_CHANGE, TABLE_FEED, TABLE_FOREIGN, TABLE_FORKED,
-    TABLE_OFFER, TABLE_SAID, TABLE_SEEN, TABLE_SETTING, put,
+    TABLE_LOST, TABLE_OFFER, TABLE_RECEIPT, TABLE_SAID, TABLE_SEEN, TABLE_SETTING, put,
 };
-use crate::replica::{GroupInfo, Held, Identity, OwnChain, Replica, Seen, Standing, StoreOp};
+use crate::replica::{
+    Admission, GroupInfo, Held, Identity, OwnChain, Placed, Replica, Seen, Standing, StoreOp,
+};
 use crate::vocabulary::{Lane, Vocabulary};
 
 /// Why rows are no replica.
@@ -64,8 +66,11 @@ impl Held {
             Standing::Aside(reason) => w.u8(3).u8(reason.number()),
             Standing::Forked => w.u8(4),
         };
-        let (index, admitted_at) = self.placed.unwrap_or((u64::MAX, 0));
-        w.u64(index).i64(admitted_at);
+        w.u8(u8::from(self.placed.is_some()));
+        if let Some(Placed { index, admitted }) = self.placed {
+            w.u64(index);
+            admitted.write(&mut w);
+        }
         write_logbook(&mut w, self.logbook);
         w.raw(&self.full.to_bytes());
         let table = if self.standing == Standing::Forked {
@@ -89,7 +94,14 @@ impl Held {
             4 => Standing::Forked,
             other => return Err(Malformed::UnknownMark(other)),
         };
-        let (index, admitted_at) = (r.u64()?, r.i64()?);
+        let placed = match r.u8()? {
+            0 => None,
+            1 => Some(Placed {
+                index: r.u64()?,
+                admitted: Admission::read(&mut r)?,
+            }),
+            other => return Err(Malformed::UnknownMark(other)),
+        };
         let logbook = read_logbook(&mut r)?;
         let full = FullChange::from_bytes(r.rest())?;
         Ok(Self {
@@ -97,8 +109,28 @@ impl Held {
             full,
             logbook,
             standing,
-            placed: (index != u64::MAX).then_some((index, admitted_at)),
+            placed,
         })
+    }
+}
+
+impl Admission {
+    fn write(self, w: &mut Writer) {
+        w.i64(self.at_s).u32(self.generation);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            at_s: r.i64()?,
+            generation: r.u32()?,
+        })
+    }
+
+    /// The row of a change that the log lost.
+    pub(super) fn op(self, at: ChangeRef) -> StoreOp {
+        let mut w = Writer::new();
+        self.write(&mut w);
+        put(TABLE_LOST, &at_key(at), w.into_bytes())
     }
 }
 
@@ -215,6 +247,8 @@ impl Replica {
             records: BTreeMap::new(),
             acts: BTreeMap::new(),
             offers: Vec::new(),
+            lost: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             offers_shown: 0,
             members: BTreeMap::new(),
             group_infos: BTreeMap::new(),
@@ -299,7 +333,17 @@ impl Replica {
                 self.sums.insert(feed, sum);
                 Ok(())
             }
-            // receipts are evidence: kept, read only when somebody asks for proof
+            TABLE_RECEIPT => {
+                let mut r = Reader::new(value);
+                self.evidence.insert(key.to_vec(), Evidence::read(&mut r)?);
+                r.end()
+            }
+            TABLE_LOST => {
+                let at = ChangeRef::read(&mut Reader::new(key))?;
+                let admission = Admission::read(&mut Reader::new(value))?;
+                self.lost.insert(at, admission);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -9,17 +9,17 @@ use crate::bytes::{Malformed, Writer};
 use crate::change::ChangeRef;
 use crate::codec::Model;
 use crate::exchange::{
-    Answer, AnswerFacts, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, Sealed, WireEntry,
-    WireError, WireSaid, fates_bytes,
+    Answer, AnswerFacts, Evidence, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, Sealed,
+    WireEntry, WireError, WireSaid, fates_bytes,
 };
 use crate::ids::{Feed, GroupId, Hash32, Logbook, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
 use crate::replica::load::{at_key, feed_op, groups_op, setting};
 use crate::replica::state::{
     SETTING_CONFIRMED, SETTING_INSTALLATION, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT,
-    TABLE_CHANGE, TABLE_FOREIGN, TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
+    TABLE_CHANGE, TABLE_FOREIGN, TABLE_LOST, TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
 };
-use crate::replica::{Held, Outgoing, Replica, Seen, Standing, StoreOp};
+use crate::replica::{Admission, Held, Outgoing, Placed, Replica, Seen, Standing, StoreOp};
 use crate::value::FieldKey;
 
 /// How often acts are shown that the server does not take back.
@@ -100,29 +100,8 @@ impl Replica {
             Reply::Problem(problem) => return self.handle_problem(problem),
             Reply::Answer(answer, sealed) => (*answer, sealed),
         };
-        let (realm, log) = (self.identity.realm, self.identity.log);
-        let fates = fates_bytes(&answer.fates);
-        let receipt = Receipt {
-            head: answer.head,
-            answer: answer_hash(
-                &realm,
-                log.id(),
-                &outgoing.statement,
-                &fates,
-                &sealed.leaves,
-                &sealed.layout,
-            ),
-            signature: sealed.signature,
-        };
-        if !receipt.verifies(&realm, &log) {
-            self.suspect(outgoing);
-            return Err(AnswerError::Forged);
-        }
+        let evidence = self.check_receipt(outgoing, &answer, sealed)?;
         let known = self.receipt.as_ref().map(|known| known.head);
-        if known.is_some_and(|known| is_older(&answer.head, &known)) {
-            return Err(AnswerError::Older);
-        }
-        self.check_entries(&answer)?;
         let mut next = Next {
             ops: Vec::new(),
             again: answer.more,
@@ -154,19 +133,19 @@ impl Replica {
         for fate in &answer.fates {
             self.take_fate(outgoing, fate, &mut next);
         }
-        let acknowledges = !answer.fates.is_empty() || !answer.entries.is_empty();
-        for (entry, leaf) in answer.entries.iter().zip(&sealed.leaves) {
+        for (entry, leaf) in answer.entries.iter().zip(&evidence.leaves) {
             self.take_entry(entry, leaf, &mut next);
         }
         self.advance(&answer, &mut next);
         if self.confirmed && !answer.more {
             self.ask_again(&mut next);
         }
-        if acknowledges {
-            next.ops.push(evidence(outgoing, &receipt, &fates, &sealed));
+        next.ops
+            .push(setting(SETTING_RECEIPT, &evidence.receipt.to_bytes()));
+        self.receipt = Some(evidence.receipt.clone());
+        if !answer.fates.is_empty() || !answer.entries.is_empty() {
+            self.keep(evidence, &mut next);
         }
-        next.ops.push(setting(SETTING_RECEIPT, &receipt.to_bytes()));
-        self.receipt = Some(receipt);
         for id in next.touched.clone() {
             self.merge(id);
         }
@@ -174,6 +153,57 @@ impl Replica {
         next.again |= self.has_queued() && !stuck(&answer.fates);
         self.count_offers(outgoing, offers, &mut next);
         Ok(next)
+    }
+
+    /// What proves the answer, once the log's signature was found to be over all of it, to this
+    /// request, and no state of the log that is behind what this phone has seen.
+    fn check_receipt(
+        &mut self,
+        outgoing: &Outgoing,
+        answer: &Answer,
+        sealed: Sealed,
+    ) -> Result<Evidence, AnswerError> {
+        let (realm, log) = (self.identity.realm, self.identity.log);
+        let Sealed {
+            signature,
+            layout,
+            leaves,
+        } = sealed;
+        let (statement, fates) = (outgoing.statement, fates_bytes(&answer.fates));
+        let said = answer_hash(&realm, log.id(), &statement, &fates, &leaves, &layout);
+        let receipt = Receipt {
+            head: answer.head,
+            answer: said,
+            signature,
+        };
+        if !receipt.verifies(&realm, &log) {
+            self.suspect(outgoing);
+            return Err(AnswerError::Forged);
+        }
+        let known = self.receipt.as_ref().map(|known| known.head);
+        if known.is_some_and(|known| is_older(&answer.head, &known)) {
+            return Err(AnswerError::Older);
+        }
+        self.check_entries(answer)?;
+        Ok(Evidence {
+            receipt,
+            statement,
+            fates,
+            leaves,
+            layout,
+        })
+    }
+
+    /// Keeps what proves later what an answer acknowledged and carried.
+    fn keep(&mut self, evidence: Evidence, next: &mut Next) {
+        let head = evidence.receipt.head;
+        let mut key = head.generation.to_be_bytes().to_vec();
+        key.extend_from_slice(&head.size.to_be_bytes());
+        key.extend_from_slice(evidence.statement.as_bytes());
+        let mut w = Writer::new();
+        evidence.write(&mut w);
+        next.ops.push(put(TABLE_RECEIPT, &key, w.into_bytes()));
+        self.evidence.insert(key, evidence);
     }
 
     /// Acts that the server did not take back may follow on acts that another phone has yet to
@@ -280,14 +310,18 @@ impl Replica {
             // of what was told by a fate alone, nobody knows where it was
             let told = matches!(held.standing, Standing::Received | Standing::Aside(_));
             let gone = match held.placed {
-                Some((index, _)) => index >= start,
+                Some(placed) => placed.index >= start,
                 None => told,
             };
             if !gone {
                 continue;
             }
-            held.placed = None;
+            let admitted = held.placed.take().map(|placed| placed.admitted);
             if held.full.change.device == device && self.chains.contains_key(&at.chain) {
+                if let (Standing::Received, Some(admitted)) = (held.standing, admitted) {
+                    next.ops.push(admitted.op(*at));
+                    self.lost.insert(*at, admitted);
+                }
                 held.standing = Standing::Queued;
             } else {
                 held.standing = Standing::Waiting; // of another: shown until its author comes
@@ -499,7 +533,13 @@ impl Replica {
         self.seen.insert(entry.index, seen);
         let sum = self.sums.entry(entry.feed).or_default();
         *sum = sum.plus(leaf);
-        let placed = Some((entry.index, entry.admitted_at));
+        let placed = Some(Placed {
+            index: entry.index,
+            admitted: Admission {
+                at_s: entry.admitted_at,
+                generation: entry.generation,
+            },
+        });
         match &entry.said {
             WireSaid::Own(at) => {
                 let id = self.changes.get_mut(at).map(|held| {
@@ -511,6 +551,9 @@ impl Replica {
                     held.full.change.record
                 });
                 next.touched.extend(id);
+                if self.lost.remove(at).is_some() {
+                    next.ops.push(delete(TABLE_LOST, &at_key(*at)));
+                }
                 self.chain_knows(*at, next);
             }
             WireSaid::Change(full) => {
@@ -690,23 +733,6 @@ fn stuck(fates: &[Fate]) -> bool {
     fates
         .iter()
         .any(|fate| matches!(fate.outcome, Outcome::Refused | Outcome::Full))
-}
-
-/// What proves later what an answer acknowledged and carried.
-fn evidence(outgoing: &Outgoing, receipt: &Receipt, fates: &[u8], sealed: &Sealed) -> StoreOp {
-    let mut w = Writer::new();
-    w.raw(&receipt.to_bytes())
-        .raw(outgoing.statement.as_bytes())
-        .block(fates)
-        .count(sealed.leaves.len());
-    for leaf in &sealed.leaves {
-        w.raw(leaf.as_bytes());
-    }
-    w.raw(sealed.layout.as_bytes());
-    let mut key = receipt.head.generation.to_be_bytes().to_vec();
-    key.extend_from_slice(&receipt.head.size.to_be_bytes());
-    key.extend_from_slice(outgoing.statement.as_bytes());
-    put(TABLE_RECEIPT, &key, w.into_bytes())
 }
 
 /// Whether a head shows less of the log than one that this phone has seen.

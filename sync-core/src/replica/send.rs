@@ -9,13 +9,14 @@ use crate::chain::{Statement, tip_leaf};
 use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
 use crate::exchange::{
-    FeedSet, Ground, GroupClaim, Home, OutRun, Request, TipClaim, Wants, prefix_of,
+    FeedSet, Ground, GroupClaim, Home, OutRun, Proof, Request, TipClaim, Wants, prefix_of,
 };
 use crate::ids::{ChainId, GroupId, Hash32};
 use crate::limits::{
     OFFERED_ACTS_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, STATEMENT_CHAINS_MAX,
 };
 use crate::log::Digest;
+use crate::replica::prove::Proofs;
 use crate::replica::{OwnChain, Replica, Standing};
 
 /// A request on its way, with what is needed to read its answer.
@@ -50,6 +51,7 @@ pub enum SendError {
 struct Plan {
     claims: Vec<(ChainId, TipClaim, Hash32)>,
     runs: Vec<OutRun>,
+    proofs: Vec<Proof>,
 }
 
 impl Replica {
@@ -104,6 +106,7 @@ impl Replica {
             }),
             head: self.receipt.clone().filter(|_| self.show_head),
             acts: self.acts_to_show(),
+            proofs: plan.proofs,
         };
         let chains: Vec<ChainId> = plan.claims.iter().map(|(chain, ..)| *chain).collect();
         Ok(Outgoing {
@@ -179,7 +182,9 @@ impl Replica {
         let mut plan = Plan {
             claims: Vec::new(),
             runs: Vec::new(),
+            proofs: Vec::new(),
         };
+        let mut proofs = Proofs::default();
         let (mut spent, mut count) = (0usize, 0usize);
         let mut sent: BTreeSet<ChangeRef> = BTreeSet::new();
         for (id, chain) in &self.chains {
@@ -198,6 +203,12 @@ impl Replica {
                 let first = count == 0;
                 if count >= REQUEST_CHANGES_MAX || (!first && spent.saturating_add(cost) > budget) {
                     break;
+                }
+                if let Some(found) = self.proof_of(at, held) {
+                    if !proofs.has_room(found) {
+                        break;
+                    }
+                    proofs.show(found, plan.claims.len(), seq);
                 }
                 (spent, count) = (spent.saturating_add(cost), count.saturating_add(1));
                 let known = held
@@ -249,6 +260,7 @@ impl Replica {
             }
             plan.claims.push((*id, claim, held.hash));
         }
+        plan.proofs = proofs.into_list();
         plan
     }
 

@@ -125,6 +125,8 @@ pub(super) const TABLE_RECEIPT: u8 = 9;
 pub(super) const TABLE_FORKED: u8 = 10;
 /// Where those are that were said again: chain, seq.
 pub(super) const TABLE_SAID: u8 = 11;
+/// Change -> what its leaf said, of own changes that the log admitted and lost.
+pub(super) const TABLE_LOST: u8 = 12;
 
 pub(super) const SETTING_INSTALLATION: &[u8] = b"installation";
 pub(super) const SETTING_NONCE: &[u8] = b"nonce";

@@ -10,10 +10,11 @@ use super::world::{Hand, REALM, hex, model, text};
 use crate::act::{
     ACCOUNT_PART, ActDraft, Control, FullAct, NAME_PART, Review, Said, TEXT_PART, act_chain,
 };
+use crate::bytes::Writer;
 use crate::change::{ChangeRef, FullChange};
 use crate::exchange::{
-    Answer, AnswerFacts, ChainTable, Fate, FeedSet, Ground, Outcome, Problem, ProblemCode, Reply,
-    Request, RowBase, Sealed, Sink, WireEntry, WireSaid, fates_bytes,
+    Answer, AnswerFacts, ChainTable, Evidence, Fate, FeedSet, Ground, Outcome, Problem,
+    ProblemCode, Reply, Request, RowBase, Sealed, Sink, WireEntry, WireSaid, fates_bytes,
 };
 use crate::hub::arrival::{EnrolAnswer, EnrolRequest, digits};
 use crate::ids::{AreaRef, ChainId, Feed, GroupId, Hash32, Logbook, ReadNonce, RecordId};
@@ -227,6 +228,23 @@ fn entries(own: &FullChange, others: &FullChange) -> Vec<WireEntry> {
     .collect()
 }
 
+/// The body of an answer, and what a phone keeps of it.
+fn sealed(answer: &Answer, ground: &Ground, leaves: Vec<Hash32>) -> (Evidence, Vec<u8>) {
+    let (laid, fates) = (answer.lay(ground), fates_bytes(&answer.fates));
+    let (statement, layout) = (Hash32([0x66; 32]), laid.hash());
+    let said = answer_hash(&REALM, log().id(), &statement, &fates, &leaves, &layout);
+    let receipt = Receipt::sign(&REALM, &log(), answer.head, said);
+    let body = laid.pack(model(), &receipt.signature);
+    let evidence = Evidence {
+        receipt,
+        statement,
+        fates,
+        leaves,
+        layout,
+    };
+    (evidence, body)
+}
+
 #[test]
 fn vectors_of_an_answer() {
     let (hand, own, _) = written(device());
@@ -267,17 +285,7 @@ fn vectors_of_an_answer() {
     };
     let leaves = answer.leaves(&ground, &hashes);
     assert_eq!(leaves.len(), answer.entries.len());
-    let fates = fates_bytes(&answer.fates);
-    let statement = Hash32([0x66; 32]);
-    let sealed = |answer: &Answer, leaves: &[Hash32]| {
-        let (laid, fates) = (answer.lay(&ground), fates_bytes(&answer.fates));
-        let layout = laid.hash();
-        let said = answer_hash(&REALM, log().id(), &statement, &fates, leaves, &layout);
-        let receipt = Receipt::sign(&REALM, &log(), answer.head, said);
-        let body = laid.pack(model(), &receipt.signature);
-        (receipt, layout, body)
-    };
-    let (receipt, layout, body) = sealed(&answer, &leaves);
+    let (evidence, body) = sealed(&answer, &ground, leaves);
     let (raw, rows) = crate::exchange::unpack(model(), &body, body.len()).unwrap();
     let mut quiet = answer.clone();
     (quiet.nonce, quiet.groups, quiet.sums) = (None, None, None);
@@ -291,14 +299,17 @@ fn vectors_of_an_answer() {
     lines.extend(
         names
             .iter()
-            .zip(&leaves)
+            .zip(&evidence.leaves)
             .map(|(name, leaf)| (name.as_str(), leaf.0.to_vec())),
     );
-    lines.push(("fates", fates));
-    lines.push(("answer.layout", layout.0.to_vec()));
-    lines.push(("answer.hash", receipt.answer.0.to_vec()));
-    lines.push(("receipt", receipt.to_bytes()));
-    lines.push(("answer.idle", sealed(&quiet, &[]).2));
+    lines.push(("fates", evidence.fates.clone()));
+    let mut kept = Writer::new();
+    evidence.write(&mut kept);
+    lines.push(("answer.layout", evidence.layout.0.to_vec()));
+    lines.push(("answer.hash", evidence.receipt.answer.0.to_vec()));
+    lines.push(("receipt", evidence.receipt.to_bytes()));
+    lines.push(("evidence", kept.into_bytes()));
+    lines.push(("answer.idle", sealed(&quiet, &ground, Vec::new()).1));
     check(
         "answer.txt",
         include_str!("../../vectors/answer.txt"),
@@ -306,9 +317,9 @@ fn vectors_of_an_answer() {
     );
     let read = Reply::read(model(), &body, &ground, &Own(hashes)).unwrap();
     let sealed = Sealed {
-        signature: receipt.signature,
-        layout,
-        leaves,
+        signature: evidence.receipt.signature,
+        layout: evidence.layout,
+        leaves: evidence.leaves,
     };
     assert_eq!(read, Reply::Answer(Box::new(answer), sealed));
 }

@@ -452,6 +452,7 @@ impl Hand {
             explicit: false,
             head: None,
             acts: Vec::new(),
+            proofs: Vec::new(),
             runs: vec![OutRun {
                 claim: 0,
                 home: None,
@@ -497,6 +498,7 @@ pub(crate) struct Letter {
     pub(crate) explicit: bool,
     pub(crate) head: Option<Receipt>,
     pub(crate) acts: Vec<crate::act::FullAct>,
+    pub(crate) proofs: Vec<crate::exchange::Proof>,
     pub(crate) runs: Vec<OutRun>,
 }
 
@@ -512,6 +514,7 @@ impl Letter {
             explicit: false,
             head: None,
             acts: Vec::new(),
+            proofs: Vec::new(),
             runs: Vec::new(),
         }
     }
@@ -539,6 +542,7 @@ impl Letter {
             tips: self.explicit.then(|| tips.collect()),
             head: self.head.clone(),
             acts: self.acts.clone(),
+            proofs: self.proofs.clone(),
         }
     }
     pub(crate) fn body(&self) -> Vec<u8> {

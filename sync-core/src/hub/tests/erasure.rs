@@ -128,3 +128,44 @@ fn what_cannot_be_erased_changes_nothing() {
     erase(&mut world, &full).unwrap();
     assert_eq!(erase(&mut world, &full), Err(Refusal::NothingToErase));
 }
+
+#[test]
+fn what_was_said_again_after_a_fork_is_erased_with_its_first_saying() {
+    let mut world = World::new();
+    let mut phone = world.enrolled(GROUP, &[MEMBER]);
+    world.patrol(&mut phone, MEMBER, "trước đó");
+    world.settle(&mut phone);
+    let mut clone = phone.clone();
+    world.patrol(&mut clone, MEMBER, "của bản sao");
+    let lost = world.patrol(&mut phone, MEMBER, CANARY);
+    let other = world.patrol(&mut phone, MEMBER, "việc khác");
+    world.settle(&mut clone);
+    let mut visits = 0;
+    while !world.visit(&mut phone).unwrap().say_again {
+        visits += 1;
+        assert!(visits < 5, "the fork is not told");
+    }
+    while let Some(job) = phone.replica.say_again(&world.random()).unwrap() {
+        phone.apply(job.ops());
+        phone.replica.handle_appended(job).unwrap();
+    }
+    world.settle(&mut phone);
+    let canary = CANARY.as_bytes();
+    let mut tables = tables_with(&world.ledger, canary);
+    tables.sort_unstable_by_key(|table| format!("{table:?}"));
+    assert_eq!(tables, [Table::Part, Table::Quarantine], "the control");
+    let said = phone.replica.changes().map(|(full, _)| full.clone());
+    let mut said = said.filter(|full| full.value(SUMMARY) == Some(&text(CANARY)));
+    let again = said.next().unwrap();
+    assert!(again.change.at != lost.change.at);
+    erase(&mut world, &again).unwrap();
+    world.verify();
+    assert_eq!(tables_with(&world.ledger, canary), []);
+    // what others said in other words stays
+    let at = other.change.at;
+    assert!(
+        phone.replica.standing(at).is_none(),
+        "it was said again too"
+    );
+    assert!(!tables_with(&world.ledger, "việc khác".as_bytes()).is_empty());
+}
