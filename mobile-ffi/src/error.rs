@@ -62,7 +62,7 @@ pub enum PhoneError {
     /// Choose the type, and its kind where the kind decides.
     #[error("choose the type and its kind first")]
     ChooseType,
-    /// The member may not write this.
+    /// The member may not write this type, or not what others wrote.
     #[error("this member may not write this")]
     NoRight,
     /// The phone is not in this group.

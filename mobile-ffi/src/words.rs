@@ -40,7 +40,9 @@ pub(crate) fn error(error: &PhoneError) -> String {
         PhoneError::FieldFault { words, .. } | PhoneError::SearchRefused { words } => words,
         PhoneError::ChooseMember => "Chọn người ghi trước.",
         PhoneError::ChooseType => "Chọn loại việc trước.",
-        PhoneError::NoRight => "Người này không được ghi loại việc này.",
+        PhoneError::NoRight => {
+            "Người này không được ghi loại việc này, hoặc không được sửa việc người khác ghi."
+        }
         PhoneError::GroupNotHere => "Máy này không thuộc tổ này.",
         PhoneError::RecordNotHere => "Mục này không có trên máy.",
         PhoneError::RecordFull => "Mục này đã sửa quá nhiều lần. Ghi mục mới để đính chính.",

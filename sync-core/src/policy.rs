@@ -290,7 +290,8 @@ fn standing(rights: AuthorRights, may: impl Fn(u16) -> bool) -> Result<Standing,
     }
 }
 
-fn may_create(vocabulary: &Vocabulary, lane: Lane, type_number: u16, role: u16) -> bool {
+/// Whether a role may begin a record of this type in this lane.
+pub(crate) fn may_create(vocabulary: &Vocabulary, lane: Lane, type_number: u16, role: u16) -> bool {
     let nil = vocabulary
         .record_type(type_number)
         .is_some_and(|row| row.id == NIL_RETURN);
@@ -298,7 +299,7 @@ fn may_create(vocabulary: &Vocabulary, lane: Lane, type_number: u16, role: u16) 
 }
 
 /// Who does not write in a lane edits nothing in it, not even the own record of earlier days.
-fn may_edit(vocabulary: &Vocabulary, lane: Lane, own: bool, role: u16) -> bool {
+pub(crate) fn may_edit(vocabulary: &Vocabulary, lane: Lane, own: bool, role: u16) -> bool {
     let of_others = match lane {
         Lane::Open => vocabulary.may(role, RoleAct::CorrectOpen),
         // Mediators of one group work on one case; who may not read the lane edits the own only.

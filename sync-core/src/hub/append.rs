@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::act::{Control, FullAct, Said};
 use crate::bytes::Writer;
-use crate::change::{Act, ChangeRef, FullChange, Parts};
+use crate::change::{Act, ChangeRef, FullChange, Parts, Slot};
 use crate::hub::Hub;
 use crate::hub::facts::{
     self, Chain, Entry, Grant, Group, LogState, Place, RecordFacts, all, key_of, node_key,
@@ -105,8 +105,10 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             ..self.entry(EntryKind::Aside, feed, at, leaf_entry)
         };
         self.append(&entry, None)?;
-        let key = key_of(&[], entry.index);
-        self.ledger.put(Table::Quarantine, &key, &full.to_bytes())?;
+        if let Some(kept) = to_quarantine(full, reason) {
+            let key = key_of(&[], entry.index);
+            self.ledger.put(Table::Quarantine, &key, &kept.to_bytes())?;
+        }
         self.derive_aside(&entry)?;
         Ok(entry.index)
     }
@@ -383,6 +385,26 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         }
         Ok(())
     }
+}
+
+/// What is kept of a change that is set aside. Words that went where none may be are kept nowhere
+/// but on the phone that wrote them: the erasable ones are left out, and where others say more than a
+/// number nothing is kept but the hash in the log.
+fn to_quarantine(full: &FullChange, reason: AsideReason) -> Option<FullChange> {
+    if !matches!(reason, AsideReason::Sealed | AsideReason::ClosedLane) {
+        return Some(full.clone());
+    }
+    let bare = full.change.slots.iter().all(|(_, slot)| match slot {
+        Slot::Part(_) => true,
+        Slot::Plain(value) => matches!(
+            value,
+            Value::YesNo(_) | Value::Number(_) | Value::Choice(_) | Value::Choices(_)
+        ),
+    });
+    let mut kept = full.clone();
+    let keys: Vec<FieldKey> = kept.parts.values.keys().copied().collect();
+    kept.parts.erase(&keys);
+    bare.then_some(kept)
 }
 
 /// Where the forked changes of a device lie in quarantine.

@@ -8,7 +8,7 @@ use crate::chain::chain_id;
 use crate::change::{Act, ChangeRef, Draft, FullChange};
 use crate::ids::{ChainId, GroupId, Hash32, InstallationNonce, Logbook, RecordId, first16, sha256};
 use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, RECORD_CHANGES_MAX};
-use crate::policy::{ValueFault, value_fault};
+use crate::policy::{ValueFault, may_create, may_edit, value_fault};
 use crate::replica::load::setting;
 use crate::replica::state::SETTING_INSTALLATION;
 use crate::replica::{Held, OwnChain, Replica, Standing, StoreOp};
@@ -42,8 +42,8 @@ pub enum SaveError {
     /// The type is not known, or its kind has to be chosen first.
     #[error("choose the type and its kind first")]
     NoType,
-    /// The member's role may not write in this lane.
-    #[error("this member may not write this type of record")]
+    /// The member's role may not begin this type of record, or edit what another wrote.
+    #[error("this member may not write this type of record, or not what others wrote")]
     NoRight,
     /// There is no such record on this phone.
     #[error("this record is not on this phone")]
@@ -151,12 +151,25 @@ impl Replica {
         let role = info.and_then(|info| info.role).ok_or(SaveError::NoMember)?;
         let (frame, record_type) = self.frame(edit, clock_s, mono_s)?;
         let lane = frame.logbook.lane;
-        let creates = edit.record.is_none();
-        if creates && !self.vocabulary.may_write(role, lane) {
+        let may = match edit.record {
+            None => may_create(&self.vocabulary, lane, edit.record_type, role),
+            Some(id) => may_edit(&self.vocabulary, lane, self.is_own(id, edit.member), role),
+        };
+        if !may {
             return Err(SaveError::NoRight);
         }
         let split = self.split(edit, record_type, lane)?;
         self.job(frame, split, random, None)
+    }
+
+    /// Whether this phone, or this member on another, began the record.
+    fn is_own(&self, id: RecordId, member: u16) -> bool {
+        let record = self.records.get(&id);
+        let begun = record.and_then(|record| record.change(record.creator()));
+        begun.is_some_and(|full| {
+            full.change.device == self.device()
+                || full.value(AUTHOR_KEY) == Some(&Value::Number(u64::from(member)))
+        })
     }
 
     fn frame(&self, edit: &Edit, clock_s: i64, mono_s: u32) -> Result<(Frame, u16), SaveError> {

@@ -14,7 +14,7 @@ use crate::ids::AreaRef;
 use crate::keys::Secret;
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::log::answer_hash;
-use crate::replica::AnswerError;
+use crate::replica::{AnswerError, SaveError};
 use crate::tests::world::{
     GROUP, LEADER, MEMBER, PATROL, PRESENT, Phone, REALM, SUMMARY, World, correction, creation,
     model, text,
@@ -374,8 +374,20 @@ fn an_answer_that_was_lost_is_the_same_when_it_is_asked_again() {
     );
     world.settle(&mut phone);
     assert!(world.ledger == ledger, "what came twice is in the log once");
-    let record = phone.replica.records().next().map(|(id, ..)| *id).unwrap();
+    let all: Vec<_> = phone.replica.records().map(|(id, ..)| *id).collect();
     let values = [(SUMMARY, text("sửa"))];
+    // who is no leader edits the own only, and hears that before anything is saved
+    let mut edits = all.iter().map(|id| {
+        let edit = correction(MEMBER, *id, values.clone());
+        let saved = phone.replica.save(&edit, 1, 1, &[5; 32]);
+        (*id, saved.map(drop))
+    });
+    assert!(
+        edits
+            .clone()
+            .any(|(_, saved)| saved == Err(SaveError::NoRight))
+    );
+    let (record, _) = edits.find(|(_, saved)| saved.is_ok()).unwrap();
     world.save(&mut phone, &correction(MEMBER, record, values));
     world.settle(&mut phone);
     world.verify();
