@@ -19,12 +19,12 @@ use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
-    AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId, InvitePage, ListFilter, ListPage,
-    MemberRow, Officer, RecordPage, ReviewInput, SessionRow, SignInRow,
+    AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId, InvitePage, ListFilter,
+    ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow, SignInRow,
 };
 use crate::now_s;
 use crate::office::Office;
-use crate::store::{AuditEntry, Scope, ScopeArea, Snapshot};
+use crate::store::{self, AuditEntry, Scope, ScopeArea, Snapshot};
 use crate::writer::WriteError;
 use devices::Invited;
 
@@ -132,7 +132,7 @@ impl OfficeDesk {
     ) -> Result<(), DeskError> {
         let role = self.vocabulary().role(officer.role);
         let role = role.map_or_else(|| officer.role.to_string(), |role| role.id.clone());
-        let mut scope = format!("{role}, {} ({})", officer.area_name, officer.area);
+        let mut scope = format!("{role}, {} ({})", officer.area_name.plain(), officer.area);
         if !detail.is_empty() {
             scope = format!("{scope}: {detail}");
         }
@@ -183,7 +183,7 @@ fn lies_in(scope: ScopeArea, group: GroupId, row: &Group) -> bool {
 /// Names of areas, each looked up once.
 struct AreaNames<'a, 'b> {
     snapshot: &'a Snapshot<'b>,
-    known: BTreeMap<AreaRef, String>,
+    known: BTreeMap<AreaRef, AreaName>,
 }
 
 impl<'a, 'b> AreaNames<'a, 'b> {
@@ -194,17 +194,24 @@ impl<'a, 'b> AreaNames<'a, 'b> {
         }
     }
 
-    fn of(&mut self, area: AreaRef) -> Result<String, LedgerFault> {
+    fn of(&mut self, area: AreaRef) -> Result<AreaName, LedgerFault> {
         if let Some(name) = self.known.get(&area) {
             return Ok(name.clone());
         }
         let row = self.snapshot.area(area)?;
-        let name = row.map_or_else(
-            || area.to_string(),
-            |row| format!("{} {}", row.kind.word(), row.name),
-        );
+        let name = row
+            .as_ref()
+            .map_or_else(|| AreaName::unknown(area), area_name);
         self.known.insert(area, name.clone());
         Ok(name)
+    }
+}
+
+/// The name of an area that stands in the store.
+fn area_name(row: &store::AreaRow) -> AreaName {
+    AreaName {
+        ended: row.valid_to.clone(),
+        ..AreaName::known(row.id, format!("{} {}", row.kind.word(), row.name))
     }
 }
 
@@ -301,7 +308,7 @@ impl Desk for OfficeDesk {
             for below in snapshot.areas_below(officer.area)? {
                 rows.push(AreaRow {
                     area: below.id,
-                    name: format!("{} {}", below.kind.word(), below.name),
+                    name: area_name(&below),
                     depth: 1,
                 });
             }

@@ -50,6 +50,66 @@ pub enum DeskError {
     Failed,
 }
 
+/// What is known of an area's name. Records keep areas that have ended, and areas that only
+/// another server's list has; the console says both in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaName {
+    /// Kind and name, such as "Ấp Hòa Phuông"; `None` when this server has no such area.
+    pub name: Option<String>,
+    /// Short code, to tell unknown ones apart and to ask the operator about.
+    pub code: String,
+    /// First day on which the area no longer is, as `yyyy-mm-dd`, if it has ended.
+    pub ended: Option<String>,
+}
+
+impl AreaName {
+    /// An area that this server knows and that still is.
+    #[must_use]
+    pub fn known(area: AreaRef, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            code: short_code(area),
+            ended: None,
+        }
+    }
+    /// An area of which this server has nothing.
+    #[must_use]
+    pub fn unknown(area: AreaRef) -> Self {
+        Self {
+            name: None,
+            code: short_code(area),
+            ended: None,
+        }
+    }
+    /// The name, or the code where there is none: for the audit entry, which is in no language.
+    #[must_use]
+    pub fn plain(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.code)
+    }
+}
+
+/// The first eight digits of an area's id.
+fn short_code(area: AreaRef) -> String {
+    area.to_string().chars().take(8).collect()
+}
+
+/// A value in words. What the vocabulary and people wrote is Vietnamese already; what is left to
+/// the language of the page is apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueText {
+    /// As it is shown.
+    Words(String),
+    /// A number that has a unit of the vocabulary.
+    Counted {
+        /// The number as it is written in Vietnamese.
+        number: String,
+        /// Id of the unit, such as `minutes`.
+        unit: String,
+    },
+    /// A place.
+    Area(AreaName),
+}
+
 /// What the desk keeps about an account, for signing in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInRow {
@@ -83,7 +143,7 @@ pub struct Officer {
     /// Area it sees.
     pub area: AreaRef,
     /// Name of that area, for the head of the page.
-    pub area_name: String,
+    pub area_name: AreaName,
 }
 
 impl Officer {
@@ -233,7 +293,7 @@ pub struct ListRow {
     /// Its group's name.
     pub group_name: String,
     /// Where it happened.
-    pub area_name: String,
+    pub area_name: AreaName,
     /// Local day it is about, in days since 1970.
     pub day: i32,
     /// Its state.
@@ -257,7 +317,7 @@ pub struct RoundedRow {
     /// Local day, in days since 1970.
     pub day: i32,
     /// Its commune's name.
-    pub commune_name: String,
+    pub commune_name: AreaName,
     /// Its type.
     pub record_type: u16,
 }
@@ -273,15 +333,25 @@ pub struct Author {
     pub device: KeyId,
 }
 
+/// What a phone's clock said when something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhoneClock {
+    /// Seconds since 1970.
+    pub s: i64,
+    /// It cannot be right: after the server had received what was written, or before something
+    /// that the phone had already seen.
+    pub is_off: bool,
+}
+
 /// One value of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidRow {
-    /// The value in words; `None` when it was erased.
-    pub text: Option<String>,
+    /// The value; `None` when it was erased.
+    pub value: Option<ValueText>,
     /// Who wrote it.
     pub author: Author,
-    /// The phone's clock, in seconds since 1970; shown, never trusted.
-    pub clock_s: i64,
+    /// The phone's clock; shown, never trusted.
+    pub clock: PhoneClock,
     /// Server time at which it came.
     pub received_at_s: i64,
 }
@@ -314,6 +384,22 @@ pub struct FieldRow {
     pub rivals: Vec<SaidRow>,
     /// Every value ever set, oldest first.
     pub history: Vec<HistoryRow>,
+}
+
+impl FieldRow {
+    /// Whether the field was edited. Who wrote what nobody edited stands at the record's head.
+    #[must_use]
+    pub fn was_edited(&self) -> bool {
+        self.history.len() > 1
+    }
+    /// The only value, when it was added after the record had been created.
+    #[must_use]
+    pub fn added_later(&self) -> Option<&SaidRow> {
+        match self.history.as_slice() {
+            [one] if !one.built_on.is_empty() => Some(&one.said),
+            _ => None,
+        }
+    }
 }
 
 /// A field that is asked for and has no value.
@@ -356,11 +442,13 @@ pub struct RecordPage {
     /// Its group's name.
     pub group_name: String,
     /// Where it happened.
-    pub area_name: String,
+    pub area_name: AreaName,
     /// Its commune's name.
-    pub commune_name: String,
+    pub commune_name: AreaName,
     /// Who created it.
     pub author: Author,
+    /// The phone's clock at its creation.
+    pub clock: PhoneClock,
     /// Local day it is about, in days since 1970.
     pub day: i32,
     /// Server time at which it came, in seconds since 1970.
@@ -404,7 +492,7 @@ pub struct GroupRow {
     /// Its public name.
     pub name: String,
     /// Name of its area.
-    pub area_name: String,
+    pub area_name: AreaName,
 }
 
 /// A member who writes in a group.
@@ -424,7 +512,7 @@ pub struct AreaRow {
     /// The area.
     pub area: AreaRef,
     /// Its name.
-    pub name: String,
+    pub name: AreaName,
     /// How deep it lies under the officer's own area; 0 for that one.
     pub depth: u8,
 }

@@ -233,7 +233,7 @@ fn view(
         lane,
         lanes: lanes.iter().map(|to| lane_link(&f, *to, lane)).collect(),
         shortcuts: shortcuts(&f, lane, rounded, query, today),
-        areas: areas(&answers.areas, query),
+        areas: areas(&f, &answers.areas, query),
         groups: groups(&answers.groups, query),
         types: types(&f, lane, query),
         states,
@@ -320,8 +320,11 @@ fn choice(query: &Fields, name: &str, value: String, label: String) -> Choice {
     }
 }
 
-fn areas(rows: &[AreaRow], query: &Fields) -> Vec<Choice> {
-    let label = |row: &AreaRow| format!("{}{}", "\u{2003}".repeat(row.depth.into()), row.name);
+fn areas(f: &Frame, rows: &[AreaRow], query: &Fields) -> Vec<Choice> {
+    let label = |row: &AreaRow| {
+        let indent = "\u{2003}".repeat(row.depth.into());
+        format!("{indent}{}", f.area(&row.name))
+    };
     rows.iter()
         .map(|row| choice(query, "area", row.area.to_string(), label(row)))
         .collect()

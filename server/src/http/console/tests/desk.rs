@@ -144,7 +144,7 @@ impl Desk for TestDesk {
                 name: row.name.clone(),
                 role: row.role,
                 area: row.area,
-                area_name: "Xã Hòa Tú".to_owned(),
+                area_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
             },
             csrf: *csrf,
             expires_s: *expires_s,
@@ -163,7 +163,7 @@ impl Desk for TestDesk {
         if Vocabulary::builtin().sees_rounded(officer.role, filter.lane) {
             let row = |day| RoundedRow {
                 day,
-                commune_name: "Xã Hòa Tú".to_owned(),
+                commune_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
                 record_type: 4,
             };
             return Ok(ListPage {
@@ -173,9 +173,11 @@ impl Desk for TestDesk {
         }
         let fits = |row: &ListRow| {
             filter.search.as_ref().is_none_or(|search| {
-                search
-                    .query()
-                    .finds(&index_text(&format!("{} {}", row.headline, row.area_name)))
+                search.query().finds(&index_text(&format!(
+                    "{} {}",
+                    row.headline,
+                    row.area_name.plain()
+                )))
             })
         };
         let rows = if filter.lane == Lane::Open {
@@ -206,7 +208,7 @@ impl Desk for TestDesk {
     fn areas(&self, _officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
         let area = |area, name: &str, depth| AreaRow {
             area,
-            name: name.to_owned(),
+            name: AreaName::known(area, name),
             depth,
         };
         Ok(vec![
@@ -224,7 +226,7 @@ impl Desk for TestDesk {
         Ok(vec![GroupRow {
             group: GROUP,
             name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
-            area_name: "Ấp Hòa Phuông".to_owned(),
+            area_name: AreaName::known(HAMLET, "Ấp Hòa Phuông"),
         }])
     }
 
