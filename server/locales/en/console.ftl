@@ -130,26 +130,34 @@ devices-none-pending = No phone is waiting.
 devices-digits-hint = Look at the phone's screen and type the six digits shown there. If they do not fit, refuse.
 devices-active = In use
 devices-none = No phone yet.
+devices-refused = Refused
+devices-refused-hint = These phones read nothing. If one was refused by mistake: look at its screen, type the six digits shown there and confirm. What it sent is kept for thirty days after the refusal.
 devices-revoked = Revoked
 all-members = Every member of the group
 device-asked = asked {$time}
 device-seen = last seen {$time}
 device-never-seen = never synced yet
+device-refused-at = refused {$time}
 device-revoked-at = revoked {$time}
 device-digits = Six digits on the phone
 device-confirm = Confirm the phone
 device-refuse = Refuse
 device-revoke = Revoke
 revoke-title = Revoke this phone?
-revoke-text = From its next visit on, the phone can no longer read or send for this group. What was received stays. To use it again, enrol it anew.
+revoke-text = From its next visit on, this phone can no longer read or send.
+revoke-groups = The revocation counts in every group in which the phone is used:
+revoke-beyond = This phone is also used in {$n} groups outside your area. Revoking it here counts there too. Tell those in charge before you revoke it.
+revoke-after = What was received stays. To use the phone again, enrol it anew.
 revoke-button = Revoke the phone
 done-confirmed = Phone confirmed. It works from its next visit on.
-done-refused = Phone refused.
-done-revoked = Phone revoked.
+done-refused = Phone refused. It stands under “Refused” below.
+done-revoked = Phone revoked in all its groups.
 
 ## Enrolling
 
 enrol-intro = Four steps: choose the group, choose who uses the phone, scan the code with the phone, confirm the phone here.
+enrol-no-address = No code can be made: the server does not know yet at which address phones will reach it.
+enrol-no-groups = There is no group in this area yet. Ask the operator to found one (“binhyen group add”), then open this page again.
 enrol-step-group = 1. Choose the group
 enrol-choose-group = Choose this group
 enrol-step-members = 2. Who uses this phone?
@@ -161,11 +169,16 @@ invitation-step-scan = 3. Scan the code with the phone
 invitation-qr = QR code for enrolling a phone
 invitation-until = Good for one use, until {$time}.
 invitation-text = Cannot scan? Show the code as text
-invitation-expired = The code has expired.
-invitation-used = This code was used or is no longer held.
+invitation-expired = The code has expired; no phone has scanned it.
+invitation-waiting = A phone has scanned this code and waits to be confirmed.
+invitation-refused = The phone that scanned this code was refused. The code cannot be used again.
+invitation-confirmed = The phone that scanned this code was confirmed. The code cannot be used again.
+invitation-nothing-to-confirm = No phone waits to be confirmed with this code.
+invitation-address = The phone will look for the server at {$address}.
+invitation-own-machine = The address in the code works on this server's own machine only; other phones will not reach it. Ask the operator to set a public address for the server (--public-url).
 invitation-new = Make a new code
 invitation-step-confirm = 4. Confirm the phone
-invitation-nobody-yet = No phone has scanned the code yet. Once it has, press “Reload the page”.
+invitation-nobody-yet = No phone has scanned the code yet. Once it has, press “Reload the page” to confirm the phone.
 
 ## What went wrong, and what to do
 
@@ -181,6 +194,8 @@ error-digits = The six digits do not fit
 error-digits-next = The phone was not confirmed. Look at its screen again; if they still do not fit, refuse this phone and make a new code.
 error-not-waiting = This phone or code is no longer waiting
 error-not-waiting-next = It may have been decided already, or expired. See the list of phones; make a new code if needed.
+error-no-address = The server has no address for phones
+error-no-address-next = Ask the operator to start the server again with the option --public-url (a name or network address that phones can reach), then open this page again.
 error-busy = The server is busy
 error-busy-next = Nothing was entered. Wait a minute and try again.
 error-full = The server's disk is full

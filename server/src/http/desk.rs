@@ -10,7 +10,7 @@ mod lists;
 mod record;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sync_core::hub::Refusal;
 use sync_core::hub::facts::{self, Group};
@@ -26,15 +26,11 @@ use crate::now_s;
 use crate::office::Office;
 use crate::store::{self, AuditEntry, Scope, ScopeArea, Snapshot};
 use crate::writer::WriteError;
-use devices::Invited;
 
 /// The console's questions, answered by an open log.
 #[derive(Debug)]
 pub struct OfficeDesk {
     office: Arc<Office>,
-    /// Codes that were made at the console since the server started. Whoever could read them from
-    /// the disk could enrol a phone, so they are nowhere else.
-    invited: Mutex<BTreeMap<InviteId, Invited>>,
 }
 
 impl From<LedgerFault> for DeskError {
@@ -90,10 +86,7 @@ impl OfficeDesk {
     /// The desk of this log.
     #[must_use]
     pub fn new(office: Arc<Office>) -> Self {
-        Self {
-            office,
-            invited: Mutex::default(),
-        }
+        Self { office }
     }
 
     fn vocabulary(&self) -> &Vocabulary {
@@ -155,10 +148,6 @@ impl OfficeDesk {
         read: impl FnOnce(&Snapshot<'_>) -> Result<T, LedgerFault>,
     ) -> Result<T, DeskError> {
         Ok(self.office.read(read)?)
-    }
-
-    fn invited(&self) -> std::sync::MutexGuard<'_, BTreeMap<InviteId, Invited>> {
-        self.invited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -367,6 +356,10 @@ impl Desk for OfficeDesk {
         self.enter_review(officer, input)
     }
 
+    fn can_invite(&self) -> bool {
+        self.office.settings().url().is_ok()
+    }
+
     fn invite(
         &self,
         officer: &Officer,
@@ -394,7 +387,7 @@ impl Desk for OfficeDesk {
         let digits = digits.parse().map_err(|_letters| DeskError::WrongDigits)?;
         self.decide_device(officer, group, move |hub, ledger, acting| {
             devices::waits_for(ledger, group, device)?;
-            hub.confirm(ledger, acting, device, digits)
+            Ok(Ok(hub.confirm(ledger, acting, device, digits)?))
         })
     }
 
@@ -406,7 +399,7 @@ impl Desk for OfficeDesk {
     ) -> Result<(), DeskError> {
         self.decide_device(officer, group, move |hub, ledger, acting| {
             devices::waits_for(ledger, group, device)?;
-            hub.refuse(ledger, device, acting.now_s)
+            Ok(Ok(hub.refuse(ledger, device, acting.now_s)?))
         })
     }
 
@@ -415,10 +408,18 @@ impl Desk for OfficeDesk {
         officer: &Officer,
         group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError> {
         self.decide_device(officer, group, move |hub, ledger, acting| {
-            devices::writes_in(ledger, group, device)?;
-            hub.revoke(ledger, acting, device)
+            let groups = devices::groups_of(ledger, device)?;
+            if !groups.contains(&group) {
+                return Err(Refusal::NoDevice);
+            }
+            // It got into another group since the officer read what would follow.
+            if groups.len() != groups_shown {
+                return Ok(Err(DeskError::Stale));
+            }
+            Ok(Ok(hub.revoke(ledger, acting, device)?))
         })
     }
 }

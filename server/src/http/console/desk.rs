@@ -39,6 +39,10 @@ pub enum DeskError {
     /// The invitation or the waiting phone is no longer waiting: used, expired or decided already.
     #[error("no longer waiting")]
     NotWaiting,
+    /// The operator has not said yet at which address phones find the server, so no code can be
+    /// made.
+    #[error("the address for phones is not set")]
+    NoAddress,
     /// Too much to do at the moment: try again soon.
     #[error("busy")]
     Busy,
@@ -531,6 +535,12 @@ pub enum DeviceState {
         /// When it last came, in seconds since 1970.
         last_seen_s: Option<i64>,
     },
+    /// An officer turned it away. It reads nothing, and can still be confirmed by its digits if
+    /// that was a mistake.
+    Refused {
+        /// Since when, in seconds since 1970.
+        since_s: i64,
+    },
     /// It may no longer read or write.
     Revoked {
         /// Since when, in seconds since 1970.
@@ -551,6 +561,26 @@ pub struct DeviceRow {
     pub members: Vec<String>,
     /// What it may do.
     pub state: DeviceState,
+    /// Where it writes: what a revocation takes away.
+    pub reach: Reach,
+}
+
+/// All groups in which a phone writes. A revocation takes all of them: a phone that is lost is
+/// lost to every group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Names of those in the officer's scope.
+    pub groups: Vec<String>,
+    /// How many lie outside of it; their names are not the officer's to know.
+    pub beyond: usize,
+}
+
+impl Reach {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.groups.len().saturating_add(self.beyond)
+    }
 }
 
 /// Names an invitation.
@@ -580,12 +610,30 @@ pub struct InvitePage {
     pub group_name: String,
     /// Names of the members who will use the phone; empty for every member of the group.
     pub members: Vec<String>,
-    /// What the QR says; `None` once it was used, has expired or is no longer held.
-    pub qr_text: Option<String>,
     /// Until when it can be used, in seconds since 1970.
     pub expires_s: i64,
-    /// Phones that used it and wait for the officer.
-    pub pending: Vec<DeviceRow>,
+    /// What became of it.
+    pub state: InviteState,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InviteState {
+    /// It can be used.
+    Open {
+        /// What the QR says.
+        text: String,
+        /// Where the phone will look for the server.
+        address: String,
+    },
+    /// Nobody used it in time.
+    Expired,
+    /// A phone used it and waits for an officer.
+    Waiting(DeviceRow),
+    /// An officer turned that phone away.
+    Refused,
+    /// An officer confirmed that phone.
+    Confirmed,
 }
 
 /// What the console asks of the server.
@@ -637,6 +685,8 @@ pub trait Desk: Send + Sync + 'static {
     /// lane. When the record has heads that are not among those seen, the answer is
     /// [`DeskError::Stale`].
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError>;
+    /// Whether a code can be made: the operator has said at which address phones find the server.
+    fn can_invite(&self) -> bool;
     /// Makes an invitation for one phone; no members means every member of the group.
     fn invite(
         &self,
@@ -644,13 +694,13 @@ pub trait Desk: Send + Sync + 'static {
         group: GroupId,
         members: &[u16],
     ) -> Result<InviteId, DeskError>;
-    /// An invitation that this officer made.
+    /// An invitation that this officer made. It is there after a restart of the server too.
     fn invitation(
         &self,
         officer: &Officer,
         invite: InviteId,
     ) -> Result<Option<InvitePage>, DeskError>;
-    /// Enrols a waiting phone whose six digits are these.
+    /// Enrols a phone whose six digits are these and that waits, or was refused by mistake.
     fn confirm_device(
         &self,
         officer: &Officer,
@@ -665,11 +715,13 @@ pub trait Desk: Send + Sync + 'static {
         group: GroupId,
         device: KeyId,
     ) -> Result<(), DeskError>;
-    /// Takes reading and writing in a group from a phone.
+    /// Takes reading and writing from a phone of this group, in every group where it has them.
+    /// When that are not as many as stood on the page, the answer is [`DeskError::Stale`].
     fn revoke_device(
         &self,
         officer: &Officer,
         group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError>;
 }

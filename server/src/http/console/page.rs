@@ -233,7 +233,9 @@ impl Trouble {
         match self {
             Self::NoSuchPage | Self::Desk(DeskError::NotFound) => StatusCode::NOT_FOUND,
             Self::ForeignForm | Self::Desk(DeskError::NotAllowed) => StatusCode::FORBIDDEN,
-            Self::Desk(DeskError::Stale | DeskError::NotWaiting) => StatusCode::CONFLICT,
+            Self::Desk(DeskError::Stale | DeskError::NotWaiting | DeskError::NoAddress) => {
+                StatusCode::CONFLICT
+            }
             Self::UnreadableForm => StatusCode::BAD_REQUEST,
             Self::Desk(DeskError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Desk(DeskError::StorageFull) => StatusCode::INSUFFICIENT_STORAGE,
@@ -259,6 +261,7 @@ impl Trouble {
             Self::Desk(DeskError::Invalid) => ("error-invalid", "error-invalid-next"),
             Self::Desk(DeskError::WrongDigits) => ("error-digits", "error-digits-next"),
             Self::Desk(DeskError::NotWaiting) => ("error-not-waiting", "error-not-waiting-next"),
+            Self::Desk(DeskError::NoAddress) => ("error-no-address", "error-no-address-next"),
             Self::Desk(DeskError::Busy) => ("error-busy", "error-busy-next"),
             Self::Desk(DeskError::StorageFull) => ("error-full", "error-full-next"),
             Self::Desk(DeskError::Failed) => ("error-failed", "error-failed-next"),

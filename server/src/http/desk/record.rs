@@ -26,6 +26,9 @@ use crate::store::Snapshot;
 /// its time on a slow line.
 const CLOCK_SLACK_S: i64 = 10 * 60;
 
+/// What a log is before its first restore.
+const FIRST_GENERATION: u32 = 1;
+
 /// What the page of a record is made of.
 struct Page<'a> {
     vocabulary: &'a Vocabulary,
@@ -264,7 +267,7 @@ impl Page<'_> {
             None => None,
         };
         // After a restore, entries that came back stand at other places: they bound nothing.
-        let kept = newest.filter(|entry| entry.leaf.generation == 0);
+        let kept = newest.filter(|entry| entry.leaf.generation == FIRST_GENERATION);
         let not_before_s = kept.map_or(i64::MIN, |entry| entry.leaf.admitted_at);
         let received_s = self.received_at(by);
         Ok(PhoneClock {

@@ -31,7 +31,10 @@ pub(super) struct State {
     pub(super) filters: Vec<ListFilter>,
     pub(super) reviews: Vec<(u32, ReviewInput)>,
     pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) has_address: bool,
+    pub(super) scanned: bool,
     pub(super) pending_decided: bool,
+    pub(super) refused: bool,
     pub(super) revoked: bool,
 }
 
@@ -63,6 +66,7 @@ impl TestDesk {
         Self {
             state: Mutex::new(State {
                 accounts,
+                has_address: true,
                 ..State::default()
             }),
         }
@@ -257,7 +261,10 @@ impl Desk for TestDesk {
                 }
             },
         )];
-        if !state.pending_decided {
+        if state.refused {
+            let since_s = NOW_S - 30;
+            rows.push(device(WAITING, DeviceState::Refused { since_s }));
+        } else if !state.pending_decided {
             rows.push(device(
                 WAITING,
                 DeviceState::Pending {
@@ -284,6 +291,10 @@ impl Desk for TestDesk {
         Ok(())
     }
 
+    fn can_invite(&self) -> bool {
+        self.state.lock().unwrap().has_address
+    }
+
     fn invite(
         &self,
         _officer: &Officer,
@@ -300,24 +311,25 @@ impl Desk for TestDesk {
         _officer: &Officer,
         invite: InviteId,
     ) -> Result<Option<InvitePage>, DeskError> {
-        let pending = !self.state.lock().unwrap().pending_decided;
-        let secret = "BINHYEN1:6J2K9QF4T8W3ZC7H5XN0V1RBMPD6A2EYG4S8KJ3L9QTWUZ5C7H1X";
+        let state = self.state.lock().unwrap();
+        let waiting = DeviceState::Pending {
+            since_s: NOW_S - 60,
+        };
+        let state = match state.scanned {
+            _ if !state.has_address => return Err(DeskError::NoAddress),
+            false => InviteState::Open {
+                text: "BINHYEN1:6J2K9QF4T8W3ZC7H5XN0V1RBMPD6A2EYG4S8KJ3L9QTWUZ5C7H1X".to_owned(),
+                address: "https://127.0.0.1:8443".to_owned(),
+            },
+            true if state.refused => InviteState::Refused,
+            true if state.pending_decided => InviteState::Confirmed,
+            true => InviteState::Waiting(device(WAITING, waiting)),
+        };
         Ok((invite == InviteId([9; 16])).then(|| InvitePage {
             group_name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
             members: vec!["Thạch Sóc".to_owned()],
-            qr_text: Some(secret.to_owned()),
             expires_s: NOW_S + 900,
-            pending: pending
-                .then(|| {
-                    device(
-                        WAITING,
-                        DeviceState::Pending {
-                            since_s: NOW_S - 60,
-                        },
-                    )
-                })
-                .into_iter()
-                .collect(),
+            state,
         }))
     }
 
@@ -344,7 +356,9 @@ impl Desk for TestDesk {
         _device: KeyId,
     ) -> Result<(), DeskError> {
         self.call("refuse_device");
-        self.state.lock().unwrap().pending_decided = true;
+        let mut state = self.state.lock().unwrap();
+        state.pending_decided = true;
+        state.refused = true;
         Ok(())
     }
 
@@ -353,8 +367,12 @@ impl Desk for TestDesk {
         _officer: &Officer,
         _group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError> {
         assert_eq!(device, WRITING);
+        if groups_shown != 3 {
+            return Err(DeskError::Stale);
+        }
         self.call("revoke_device");
         self.state.lock().unwrap().revoked = true;
         Ok(())

@@ -308,6 +308,7 @@ fn every_answer_of_the_desk_has_its_words() {
             DeskError::Invalid,
             DeskError::WrongDigits,
             DeskError::NotWaiting,
+            DeskError::NoAddress,
             DeskError::Busy,
             DeskError::StorageFull,
             DeskError::Failed,

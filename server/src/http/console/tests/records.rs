@@ -24,6 +24,10 @@ pub(super) fn device(device: KeyId, state: DeviceState) -> DeviceRow {
             Vec::new()
         },
         state,
+        reach: Reach {
+            groups: vec!["Tổ BVANTT ấp Hòa Phuông".to_owned()],
+            beyond: 2,
+        },
     }
 }
 
