@@ -17,6 +17,9 @@ const ARGUMENTS = [
 ];
 export const SIZES = [{ width: 390, height: 844 }, { width: 1280, height: 800 }];
 
+/** What no page may show: the id of an area, instead of words. */
+const AREA_GONE = 'ab'.repeat(16);
+
 /** The server and the phones: each call is one line there and one line back. */
 export class Phones {
   constructor() {
@@ -25,6 +28,10 @@ export class Phones {
       env: { ...process.env, PYTHONUNBUFFERED: '1' },
     });
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  get areaGone() {
+    return AREA_GONE;
   }
 
   async ask(what, ...args) {

@@ -145,6 +145,9 @@ fn invitation_view(f: Frame, page: InvitePage) -> InvitationView {
     }
 }
 
+/// Pixels of a square of the code; the style sheet lets it shrink on a small screen.
+const QR_SQUARE_PIXELS: usize = 4;
+
 /// The code as an SVG element; `None` when the text is longer than a code can hold. The least
 /// correction makes the fewest and largest squares, and a screen has no dirt to correct. Four
 /// squares of white around it are what readers ask for.
@@ -165,8 +168,9 @@ fn qr_svg(text: &str) -> Option<String> {
     }
     // Whole squares on whole pixels: no grey edges at any size.
     Some(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" \
-         shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" \
-         fill=\"#fff\"/><path d=\"{path}\"/></svg>"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{0}\" \
+         viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" \
+         fill=\"#fff\"/><path d=\"{path}\"/></svg>",
+        side * QR_SQUARE_PIXELS
     ))
 }

@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) filters: Vec<ListFilter>,
     pub(super) reviews: Vec<(u32, ReviewInput)>,
     pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) is_empty: bool,
     pub(super) has_address: bool,
     pub(super) scanned: bool,
     pub(super) pending_decided: bool,
@@ -184,7 +185,9 @@ impl Desk for TestDesk {
                 )))
             })
         };
-        let rows = if filter.lane == Lane::Open {
+        let rows = if self.state.lock().unwrap().is_empty {
+            Vec::new()
+        } else if filter.lane == Lane::Open {
             open_rows()
         } else {
             vec![tip_row()]

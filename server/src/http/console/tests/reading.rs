@@ -275,9 +275,39 @@ async fn a_list_is_filtered_and_goes_on_with_the_filter() {
     browser.desk.forget_calls();
     let page = browser.get("/console?from=31/02/2026").await.text;
     assert!(page.contains("Ngày chưa đúng") && page.contains("value=\"31/02/2026\""));
+    let page = browser
+        .get("/console?from=05/09/2026&to=04/09/2026")
+        .await
+        .text;
+    assert!(page.contains("phải trước hoặc trùng") && page.contains("aria-invalid"));
     let page = browser.get("/console?area=everywhere").await.text;
     assert!(page.contains("Điều kiện lọc không đọc được"));
     assert!(browser.desk.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_says_so_in_words() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    for path in [
+        "/console/no-such-page",
+        "/console?lane=everything",
+        // a form's address, opened again after the form was sent
+        &format!("{}/review", record_path(PATROL)),
+    ] {
+        let got = browser.get(path).await;
+        assert!(got.status.is_client_error(), "{path}");
+        assert!(got.text.contains("Về danh sách và tìm lại"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_says_whether_a_filter_made_it_so() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    browser.desk.state.lock().unwrap().is_empty = true;
+    let page = browser.get("/console").await.text;
+    assert!(page.contains("Khi điện thoại của tổ đồng bộ"));
+    let page = browser.get("/console?type=1").await.text;
+    assert!(page.contains("Bỏ bớt điều kiện lọc"));
 }
 
 #[tokio::test]
