@@ -319,6 +319,22 @@ const steps = [
     await window.has('Đã xác nhận.');
     await window.picture('28-keyboard-accepted');
   }],
+  ['the keyboard reaches every control of every page', async () => {
+    await page.setViewportSize(SIZES[1]);
+    const paths = ['/console', `/console/record/${records.vi}`, '/console/devices', '/console/enrol'];
+    for (const path of paths) {
+      await window.go(path);
+      const wanted = await page.evaluate(controls);
+      check(wanted > 6, `${path} has ${wanted} controls`);
+      const reached = new Set();
+      for (let stops = 0; stops < wanted + 4; stops += 1) {
+        await page.keyboard.press('Tab');
+        reached.add(await page.evaluate(stop));
+      }
+      reached.delete(-1);
+      equal(reached.size, wanted, path);
+    }
+  }],
   ['nothing was asked for elsewhere and no script broke', async () => {
     equal(window.faults, []);
   }],
@@ -337,6 +353,22 @@ function focused() {
     words: words.trim(),
     outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
   };
+}
+
+/** Runs in the page: how many stops the keyboard must make; a set of radio buttons is one. */
+function controls() {
+  const all = [...document.querySelectorAll('a, button, summary, input, select, textarea')];
+  const seen = all.filter((it) => it.type !== 'hidden' && it.getClientRects().length > 0);
+  window.stops = seen.filter((it) => it.type !== 'radio');
+  const sets = new Set(seen.filter((it) => it.type === 'radio').map((it) => it.form));
+  return window.stops.length + sets.size;
+}
+
+/** Runs in the page: which of them has the focus, by number. */
+function stop() {
+  const it = document.activeElement;
+  if (it.type === 'radio') return 10_000 + [...document.forms].indexOf(it.form);
+  return window.stops.indexOf(it);
 }
 
 const after = {

@@ -39,7 +39,7 @@ list-bad-order = “Từ ngày” phải trước hoặc trùng “Đến ngày�
 list-bad-filter = Điều kiện lọc không đọc được. Bấm “Bỏ lọc” rồi chọn lại.
 list-from = Từ ngày
 list-to = Đến ngày
-list-date-form = dd/mm/yyyy
+list-date-form = ngày/tháng/năm
 list-show = Xem
 list-clear = Bỏ lọc
 list-to-review = Chờ xem xét
@@ -94,14 +94,14 @@ history-added = ghi thêm sau:
 history-count = Lịch sử ({$n})
 history-change = Lần sửa
 history-built-on = dựa trên
-history-between = Viết sau mục
-history-and = và không muộn hơn mục
+history-between = Thứ tự trong nhật ký máy chủ: sau dòng số
+history-and = và không muộn hơn dòng số
 record-remarks = Nhận xét
 record-no-remarks = Chưa có nhận xét.
 remark-at = Ở mục:
 remark-answered = tổ đã trả lời
 remark-open = chờ tổ trả lời
-entered-by = Nhập tại bảng điều khiển bởi tài khoản {$account}
+entered-by = Tài khoản {$account} nhập tại bảng điều khiển
 
 ## Acts
 
@@ -176,7 +176,7 @@ invitation-refused = Máy đã quét mã này bị từ chối. Mã không dùng
 invitation-confirmed = Máy đã quét mã này đã được xác nhận. Mã không dùng lại được.
 invitation-nothing-to-confirm = Không có máy nào chờ xác nhận với mã này.
 invitation-address = Điện thoại sẽ tìm máy chủ tại {$address}.
-invitation-own-machine = Địa chỉ trong mã chỉ dùng được ngay trên máy chủ này; điện thoại khác sẽ không kết nối được. Nhờ quản trị hệ thống đặt địa chỉ chung cho máy chủ (--public-url).
+invitation-own-machine = Địa chỉ trong mã chỉ dùng được ngay trên máy chủ này; điện thoại khác sẽ không kết nối được. Nhờ quản trị hệ thống khởi động lại máy chủ với địa chỉ mà điện thoại tới được, bằng tùy chọn
 invitation-new = Tạo mã mới
 invitation-step-confirm = 4. Xác nhận máy
 invitation-nobody-yet = Chưa có máy nào quét mã. Quét xong, bấm “Tải lại trang” để xác nhận máy.

@@ -146,7 +146,7 @@ fn invitation_view(f: Frame, page: InvitePage) -> InvitationView {
 }
 
 /// Pixels of a square of the code; the style sheet lets it shrink on a small screen.
-const QR_SQUARE_PIXELS: usize = 4;
+const QR_SQUARE_PIXELS: usize = 5;
 
 /// The code as an SVG element; `None` when the text is longer than a code can hold. The least
 /// correction makes the fewest and largest squares, and a screen has no dirt to correct. Four

@@ -91,7 +91,7 @@ async fn a_record_shows_rivals_history_remarks_and_what_is_missing() {
         "Thạch Sóc (2)",
         "5a5a5a5a·41",
         "<code>1233</code>",
-        "Nhập tại bảng điều khiển bởi tài khoản chi.huy",
+        "Tài khoản chi.huy nhập tại bảng điều khiển",
         "Thiếu mục cần điền",
         "tuyến",
         "đã xóa theo yêu cầu",
