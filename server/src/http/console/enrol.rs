@@ -134,7 +134,10 @@ pub(super) async fn invitation<D: Desk>(
 fn invitation_view(f: Frame, page: InvitePage) -> InvitationView {
     let open = match &page.state {
         InviteState::Open { text, address } => Some((text, address)),
-        _ => None,
+        InviteState::Expired
+        | InviteState::Waiting(_)
+        | InviteState::Refused
+        | InviteState::Confirmed => None,
     };
     InvitationView {
         qr: open.and_then(|(text, _)| qr_svg(text)),
