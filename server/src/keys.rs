@@ -3,10 +3,13 @@
 //! One file of fixed size, made once, never overwritten: a log whose key is lost can prove nothing
 //! more, and every phone would have to be enrolled again.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use sync_core::hub::Hub;
 use sync_core::ids::{LogId, OrgId, Realm};
 use sync_core::keys::Secret;
@@ -51,6 +54,55 @@ pub enum KeyError {
 /// # Errors
 /// [`KeyError`].
 pub fn load(path: &Path) -> Result<Option<Hub>, KeyError> {
+    load_with(path, hub_of)
+}
+
+/// From what the tokens of invitations are computed.
+#[derive(Clone)]
+pub struct InviteKey([u8; 32]);
+
+/// Without the key: what is printed ends in logs.
+impl fmt::Debug for InviteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InviteKey")
+    }
+}
+
+impl InviteKey {
+    /// The token of the invitation with this name that this account made. Another account gets
+    /// another token from the same name, which is nobody's.
+    pub(crate) fn token(&self, account: u32, name: [u8; 16]) -> [u8; 16] {
+        let mut text = account.to_be_bytes().to_vec();
+        text.extend_from_slice(&name);
+        let code = authenticated(&self.0, &text);
+        code.first_chunk::<16>().copied().unwrap_or_default()
+    }
+}
+
+/// Reads the key of the invitations; `None` when there is no such file. It follows from the key of
+/// the nonces, so that logs of earlier releases have one too.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn load_invite_key(path: &Path) -> Result<Option<InviteKey>, KeyError> {
+    load_with(path, |bytes| {
+        let bytes: &[u8; FILE_BYTES] = bytes.try_into().ok()?;
+        let nonce_key = bytes.last_chunk::<32>()?;
+        Some(InviteKey(authenticated(
+            nonce_key,
+            b"binhyen invitations 1",
+        )))
+    })
+}
+
+fn authenticated(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+fn load_with<T>(path: &Path, read: impl Fn(&[u8]) -> Option<T>) -> Result<Option<T>, KeyError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -61,11 +113,11 @@ pub fn load(path: &Path) -> Result<Option<Hub>, KeyError> {
             });
         }
     };
-    let hub = hub_of(&bytes).ok_or_else(|| KeyError::Size {
+    let found = read(&bytes).ok_or_else(|| KeyError::Size {
         path: path.to_owned(),
         found: bytes.len(),
     })?;
-    Ok(Some(hub))
+    Ok(Some(found))
 }
 
 /// Makes new secrets, durable before this returns.
@@ -164,6 +216,25 @@ mod tests {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn tokens_of_invitations_come_back_and_are_the_accounts_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOG_KEY_NAME);
+        assert!(load_invite_key(&path).unwrap().is_none());
+        create(&path).unwrap();
+        let made = load_invite_key(&path).unwrap().unwrap();
+        let again = load_invite_key(&path).unwrap().unwrap();
+        let token = made.token(7, [1; 16]);
+        assert_eq!(again.token(7, [1; 16]), token);
+        assert_ne!(made.token(8, [1; 16]), token);
+        assert_ne!(made.token(7, [2; 16]), token);
+        let other = dir.path().join("other.key");
+        create(&other).unwrap();
+        let other = load_invite_key(&other).unwrap().unwrap();
+        assert_ne!(other.token(7, [1; 16]), token);
+        assert_eq!(format!("{made:?}"), "InviteKey");
     }
 
     #[test]

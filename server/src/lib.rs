@@ -6,11 +6,13 @@
 //! ```
 //!
 //! - [`office`]: one open log: hub, store, settings;
+//! - [`enrolment`]: invitations, made and shown again;
 //! - [`writer`]: the one thread that writes, with group commit;
 //! - [`http`]: the accept loop, the port of the phones, the console;
 //! - [`cli`]: the commands, from this process or handed to a running server.
 
 pub mod cli;
+pub mod enrolment;
 pub mod http;
 pub mod keys;
 pub mod office;

@@ -12,11 +12,10 @@ use rustls_pki_types::pem::PemObject as _;
 use sync_core::hub::facts;
 use sync_core::hub::ledger::{LedgerFault, Store as _};
 use sync_core::hub::{Acting, Hub, Refusal};
-use sync_core::ids::{GroupId, KeyId};
-use sync_core::invitation::Invitation;
+use sync_core::ids::KeyId;
 use thiserror::Error;
 
-use crate::keys::{self, KeyError, LOG_KEY_NAME};
+use crate::keys::{self, InviteKey, KeyError, LOG_KEY_NAME};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{READERS_DEFAULT, Readers, Snapshot, SqliteLedger, SqliteStore, StoreOpenError};
 use crate::tls::CA_CERTIFICATE_FILE;
@@ -89,6 +88,7 @@ pub struct Office {
     readers: Arc<Readers>,
     writer: Writer,
     settings: Mutex<Settings>,
+    invite_key: InviteKey,
     /// When each phone came last. In memory only: it is nobody's business later.
     seen: Mutex<BTreeMap<KeyId, i64>>,
 }
@@ -123,6 +123,10 @@ impl Office {
             None if size > 0 => return Err(OfficeError::NoKey { path: key_path }),
             None => keys::create(&key_path)?,
         };
+        let invite_key = keys::load_invite_key(&key_path)?;
+        let invite_key = invite_key.ok_or(OfficeError::NoKey {
+            path: key_path.clone(),
+        })?;
         if size == 0 {
             let random = random()?;
             store.transact(|ledger| hub.begin_log(ledger, &acting(0, "", random)))?;
@@ -141,6 +145,7 @@ impl Office {
             readers,
             writer,
             settings: Mutex::new(settings),
+            invite_key,
             seen: Mutex::default(),
         };
         Ok((office, running))
@@ -165,6 +170,10 @@ impl Office {
     #[must_use]
     pub fn writer(&self) -> &Writer {
         &self.writer
+    }
+    /// The key of the invitations.
+    pub(crate) fn invite_key(&self) -> &InviteKey {
+        &self.invite_key
     }
     /// The settings as they stand.
     #[must_use]
@@ -253,39 +262,6 @@ impl Office {
                     path.display()
                 )
             })
-    }
-
-    /// The text of a QR code for a token that was just made.
-    ///
-    /// # Errors
-    /// What the operator has to do first.
-    pub fn invitation_text(
-        &self,
-        url: Option<String>,
-        token: [u8; 16],
-        group: GroupId,
-        group_name: &str,
-        time_s: i64,
-    ) -> Result<String, String> {
-        let url = match url {
-            Some(url) => url,
-            None => self.settings().url().map_err(str::to_owned)?,
-        };
-        let invitation = Invitation {
-            url,
-            realm: self.hub.realm(),
-            log: self.hub.log_key(),
-            ca_der: self.ca_der()?,
-            token,
-            group,
-            group_name: group_name.to_owned(),
-            time_s,
-            vocabulary: self.hub.vocabulary().version(),
-        };
-        invitation.to_text().ok_or_else(|| {
-            "the code cannot be made: write the address as https://HOST:PORT, without a path"
-                .to_owned()
-        })
     }
 }
 

@@ -77,7 +77,7 @@ const steps = [
       await page.waitForTimeout(1_000);
     }
     equal(await heading(), 'Sổ ghi chép');
-    await window.has('Không có mục nào');
+    await window.has('Sổ này chưa có mục nào');
     await window.picture('03-list-empty');
   }],
   ['a group and a member are chosen for a phone', async () => {
@@ -98,7 +98,7 @@ const steps = [
     // What a camera reads off the screen, of a computer and of another phone.
     for (const size of SIZES) equal(readCode(window.file('06-invitation', size)), code, 'QR code:');
     ({ digits } = await phones.ask('enrol', 'an', code));
-    await follow('.head a.button');
+    await follow('a.button >> text=Tải lại trang');
     await window.hasNot('BINHYEN1:');
     await window.hasNot(digits);
     await window.picture('07-invitation-used');
@@ -130,6 +130,8 @@ const steps = [
     equal(await rowsCount(), 3);
     await window.has(VIETNAMESE);
     await window.has(KHMER);
+    await window.hasNot(phones.areaGone);
+    await window.has('Địa bàn không rõ (mã abababab)');
     await window.picture('11-list');
   }],
   ['words are found without accents', async () => {
@@ -160,6 +162,9 @@ const steps = [
     await window.picture('15-record-km');
     await open(records.gone);
     await window.has('Ấp cũ đã sáp nhập');
+    await window.hasNot(phones.areaGone);
+    await window.has('120 phút');
+    equal(await page.locator('details').count(), 0, 'nothing was edited, so there is no history:');
     await window.picture('16-record-area-gone');
   }],
   ['two phones that wrote at one field stand beside each other', async () => {
@@ -233,10 +238,19 @@ const steps = [
     await window.has('Không có trang hoặc mục này');
     await window.picture('23-not-found');
   }],
+  ['a phone that is refused stays in sight, as refused', async () => {
+    await phones.ask('enrol_unconfirmed', 'cua');
+    await window.go('/console/devices');
+    await follow('.device button.careful');
+    await window.has('Đã từ chối máy');
+    await window.has('từ chối lúc');
+    await window.picture('23a-devices-refused');
+  }],
   ['before a phone is taken away, the page asks', async () => {
     await window.go('/console/devices');
     await follow('.device a.careful');
     await window.has('Thu hồi máy này?');
+    await window.has('ở mọi tổ mà máy đang dùng');
     await window.picture('24-revoke');
     await follow('text=Hủy');
     equal(await heading(), 'Điện thoại');
@@ -250,6 +264,15 @@ const steps = [
     await window.picture('25-record-en');
     await window.go('/console');
     await window.picture('26-list-en');
+    for (const [path, name] of [
+      [`/console/record/${records.gone}`, '26a-record-area-gone-en'],
+      ['/console/devices', '26b-devices-en'],
+      ['/console/enrol', '26c-enrol-en'],
+      ['/console?q=xe+66-B1+123.45', '26d-search-refused-en'],
+    ]) {
+      await window.go(path);
+      await window.picture(name);
+    }
     await follow('header >> text=Tiếng Việt');
     equal(await page.getAttribute('html', 'lang'), 'vi');
   }],
@@ -278,6 +301,11 @@ const steps = [
     equal((await page.evaluate(focused)).words, 'Đến nội dung chính');
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.screenshot({ path: `${window.into}/27-skip-link.png` });
+    const covered = await page.evaluate(() => {
+      const [skip, top] = ['.skip', '.top'].map((it) => document.querySelector(it));
+      return skip.getBoundingClientRect().bottom > top.getBoundingClientRect().top;
+    });
+    check(!covered, 'the skip link covers the navigation');
     await key('Enter');
     await reach('q');
     await page.keyboard.type('ក្រុមល្បាត ផ្សារ');
@@ -290,6 +318,22 @@ const steps = [
     await enter();
     await window.has('Đã xác nhận.');
     await window.picture('28-keyboard-accepted');
+  }],
+  ['the keyboard reaches every control of every page', async () => {
+    await page.setViewportSize(SIZES[1]);
+    const paths = ['/console', `/console/record/${records.vi}`, '/console/devices', '/console/enrol'];
+    for (const path of paths) {
+      await window.go(path);
+      const wanted = await page.evaluate(controls);
+      check(wanted > 6, `${path} has ${wanted} controls`);
+      const reached = new Set();
+      for (let stops = 0; stops < wanted + 4; stops += 1) {
+        await page.keyboard.press('Tab');
+        reached.add(await page.evaluate(stop));
+      }
+      reached.delete(-1);
+      equal(reached.size, wanted, path);
+    }
   }],
   ['nothing was asked for elsewhere and no script broke', async () => {
     equal(window.faults, []);
@@ -309,6 +353,22 @@ function focused() {
     words: words.trim(),
     outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
   };
+}
+
+/** Runs in the page: how many stops the keyboard must make; a set of radio buttons is one. */
+function controls() {
+  const all = [...document.querySelectorAll('a, button, summary, input, select, textarea')];
+  const seen = all.filter((it) => it.type !== 'hidden' && it.getClientRects().length > 0);
+  window.stops = seen.filter((it) => it.type !== 'radio');
+  const sets = new Set(seen.filter((it) => it.type === 'radio').map((it) => it.form));
+  return window.stops.length + sets.size;
+}
+
+/** Runs in the page: which of them has the focus, by number. */
+function stop() {
+  const it = document.activeElement;
+  if (it.type === 'radio') return 10_000 + [...document.forms].indexOf(it.form);
+  return window.stops.indexOf(it);
 }
 
 const after = {

@@ -48,10 +48,13 @@ class World:
         self.phones[phone] = host.Host(story.ffi, self.directory / f"{phone}.store")
         return {"digits": self.phones[phone].enrol(code).digits}
 
-    def enrol_confirmed(self, phone):
+    def enrol_unconfirmed(self, phone):
         printed = self.server.run("enrol", "--group", self.group)
         code = next(line for line in printed.splitlines() if line.startswith("BINHYEN1:"))
-        digits = self.enrol(phone, code)["digits"]
+        return self.enrol(phone, code)
+
+    def enrol_confirmed(self, phone):
+        digits = self.enrol_unconfirmed(phone)["digits"]
         listed = self.server.run("device", "list").splitlines()
         device = next(line for line in listed if digits in line).split()[0]
         self.server.run("device", "confirm", device, digits)

@@ -17,6 +17,9 @@ const ARGUMENTS = [
 ];
 export const SIZES = [{ width: 390, height: 844 }, { width: 1280, height: 800 }];
 
+/** What no page may show: the id of an area, instead of words. */
+const AREA_GONE = 'ab'.repeat(16);
+
 /** The server and the phones: each call is one line there and one line back. */
 export class Phones {
   constructor() {
@@ -25,6 +28,10 @@ export class Phones {
       env: { ...process.env, PYTHONUNBUFFERED: '1' },
     });
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  get areaGone() {
+    return AREA_GONE;
   }
 
   async ask(what, ...args) {
@@ -117,6 +124,10 @@ export class Window {
       check(wide <= size.width, `${name} is ${wide} wide on a screen of ${size.width}`);
       const cut = await this.page.evaluate(cutOff);
       check(cut.length === 0, `${name} at ${size.width} cuts off: ${cut.join(' | ')}`);
+      const faint = await this.page.evaluate(tooFaint);
+      check(faint.length === 0, `${name} at ${size.width} is faint: ${faint.join(' | ')}`);
+      const nameless = await this.page.evaluate(withoutName);
+      check(nameless.length === 0, `${name} has controls without a name: ${nameless.join(' | ')}`);
     }
   }
 
@@ -134,6 +145,52 @@ function cutOff() {
     if (hides && !it.closest('.unseen') && it.scrollWidth > it.clientWidth + 1) {
       found.push(it.textContent.trim().slice(0, 60));
     }
+  }
+  return found;
+}
+
+/** Runs in the page: words that do not stand out from their ground as WCAG 2.2 AA asks. */
+function tooFaint() {
+  const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = channels(colour).map((it) => {
+      const part = it / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (it) => {
+    for (let at = it; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if ((channels(colour)[3] ?? 1) === 1) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const it = walker.currentNode.parentElement;
+    const words = walker.currentNode.textContent.trim();
+    if (!words || it.closest('.unseen, option, svg') || it.getClientRects().length === 0) continue;
+    const style = getComputedStyle(it);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const [a, b] = [light(style.color), light(ground(it))].sort((x, y) => y - x);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < (large ? 3 : 4.5)) found.push(`${words.slice(0, 40)} ${contrast.toFixed(2)}`);
+  }
+  return found;
+}
+
+/** Runs in the page: controls of which nobody who cannot see them would know what they are. */
+function withoutName() {
+  const found = [];
+  for (const it of document.querySelectorAll('a, button, summary, input, select, textarea')) {
+    if (it.type === 'hidden') continue;
+    const labels = [...(it.labels ?? [])].map((label) => label.textContent).join(' ');
+    const own = it.matches('input, select, textarea') ? '' : it.textContent;
+    const name = `${labels}${own}${it.getAttribute('aria-label') ?? ''}`.trim();
+    if (!name) found.push(it.outerHTML.slice(0, 80));
   }
   return found;
 }

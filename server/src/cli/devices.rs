@@ -14,11 +14,9 @@ use sync_core::invitation::is_server_url;
 
 use super::groups::member_name;
 use super::{NotDone, Outcome, find};
+use crate::enrolment::{INVITATION_DAYS, InviteError, Inviting};
 use crate::office::Office;
 use crate::store::Snapshot;
-use crate::{now_s, random};
-
-const DAY_S: i64 = 86_400;
 
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(super) struct EnrolArgs {
@@ -33,7 +31,7 @@ pub(super) struct EnrolArgs {
     #[arg(long, value_name = "https://HOST:PORT")]
     url: Option<String>,
     /// Days for which the code is good.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=90))]
+    #[arg(long, default_value_t = INVITATION_DAYS, value_parser = clap::value_parser!(u16).range(1..=90))]
     days: u16,
     /// Writes the code as a picture too.
     #[arg(long, value_name = "FILE")]
@@ -67,6 +65,16 @@ pub(super) enum DeviceCommand {
     },
 }
 
+impl From<InviteError> for NotDone {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::NoAddress(why) => Self::new(why),
+            InviteError::NoCode(why) => Self(why),
+            InviteError::NotKept(error) => error.into(),
+        }
+    }
+}
+
 pub(super) fn enrol(office: &Office, args: &EnrolArgs) -> Result<Outcome, NotDone> {
     if args.url.as_deref().is_some_and(|url| !is_server_url(url)) {
         return Err(NotDone::new(
@@ -74,15 +82,15 @@ pub(super) fn enrol(office: &Office, args: &EnrolArgs) -> Result<Outcome, NotDon
         ));
     }
     let (group, row) = find::group(office, &args.group)?;
-    let (token, now_s) = (random()?, now_s());
-    // The text first: an invitation that cannot be shown must not be made.
-    let text = office
-        .invitation_text(args.url.clone(), token, group, &row.name, now_s)
-        .map_err(NotDone)?;
-    let expires_s = now_s.saturating_add(i64::from(args.days).saturating_mul(DAY_S));
-    let members = args.member.clone();
-    office
-        .act(move |hub, ledger, _acting| hub.invite(ledger, group, members, &token, expires_s))?;
+    let made = office.invite(Inviting {
+        account: 0,
+        group,
+        group_name: row.name,
+        members: args.member.clone(),
+        url: args.url.clone(),
+        days: args.days,
+    })?;
+    let text = made.text;
     let code = QrCode::with_error_correction_level(&text, EcLevel::L)
         .map_err(|_too_long| NotDone::new("the code is longer than a QR code can be"))?;
     let drawn = code.render::<unicode::Dense1x2>().quiet_zone(true).build();
@@ -113,8 +121,21 @@ pub(super) fn run(office: &Office, command: &DeviceCommand) -> Result<Outcome, N
         DeviceCommand::Revoke { device } => {
             let known = office.read(|snapshot| facts::devices(snapshot))?;
             let id = find::device(&known, device)?;
-            office.act(move |hub, ledger, acting| hub.revoke(ledger, acting, id))?;
-            Ok(Outcome::done(format!("device {id} is revoked")))
+            let groups = office.act(move |hub, ledger, acting| {
+                let mut groups = Vec::new();
+                for (group, grant) in facts::grants(ledger, id)? {
+                    if grant != Grant::Revoked {
+                        let row = facts::group(ledger, group)?;
+                        groups.push(row.map_or_else(|| group.to_string(), |row| row.name));
+                    }
+                }
+                hub.revoke(ledger, acting, id)?;
+                Ok(groups)
+            })?;
+            Ok(Outcome::done(format!(
+                "device {id} is revoked in all its groups: {}",
+                groups.join(", ")
+            )))
         }
     }
 }

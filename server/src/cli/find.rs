@@ -113,15 +113,23 @@ fn full_name(office: &Office, row: &AreaRow) -> Result<String, NotDone> {
     Ok(names.join(", "))
 }
 
-/// The name of an area, or its id.
+/// The name of an area, and its end when it has ended; of one that is unknown the id.
 pub(super) fn area_name(
     snapshot: &Snapshot<'_>,
     area: AreaRef,
 ) -> Result<String, sync_core::hub::ledger::LedgerFault> {
     let row = snapshot.area(area)?;
     Ok(row.map_or_else(
-        || area.to_string(),
-        |row| format!("{} {}", row.kind.word(), row.name),
+        || format!("unknown area {area}"),
+        |row| {
+            let ended = row.valid_to.map(|day| format!(" (until {day})"));
+            format!(
+                "{} {}{}",
+                row.kind.word(),
+                row.name,
+                ended.unwrap_or_default()
+            )
+        },
     ))
 }
 

@@ -116,6 +116,8 @@ pub fn router<D: Desk>(desk: Arc<D>, clock: fn() -> i64) -> Router {
         .route("/console/console.css", get(assets::style))
         .route("/console/icon.svg", get(assets::icon))
         .route("/console/{*rest}", any(no_such_page::<D>))
+        // as when the address of a form is opened again after it was sent
+        .method_not_allowed_fallback(no_such_page::<D>)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(map_response(|response: Response| async {
             fenced(response)

@@ -10,7 +10,7 @@ mod lists;
 mod record;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sync_core::hub::Refusal;
 use sync_core::hub::facts::{self, Group};
@@ -19,22 +19,18 @@ use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
-    AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId, InvitePage, ListFilter, ListPage,
-    MemberRow, Officer, RecordPage, ReviewInput, SessionRow, SignInRow,
+    AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId, InvitePage, ListFilter,
+    ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow, SignInRow,
 };
 use crate::now_s;
 use crate::office::Office;
-use crate::store::{AuditEntry, Scope, ScopeArea, Snapshot};
+use crate::store::{self, AuditEntry, Scope, ScopeArea, Snapshot};
 use crate::writer::WriteError;
-use devices::Invited;
 
 /// The console's questions, answered by an open log.
 #[derive(Debug)]
 pub struct OfficeDesk {
     office: Arc<Office>,
-    /// Codes that were made at the console since the server started. Whoever could read them from
-    /// the disk could enrol a phone, so they are nowhere else.
-    invited: Mutex<BTreeMap<InviteId, Invited>>,
 }
 
 impl From<LedgerFault> for DeskError {
@@ -90,10 +86,7 @@ impl OfficeDesk {
     /// The desk of this log.
     #[must_use]
     pub fn new(office: Arc<Office>) -> Self {
-        Self {
-            office,
-            invited: Mutex::default(),
-        }
+        Self { office }
     }
 
     fn vocabulary(&self) -> &Vocabulary {
@@ -132,7 +125,7 @@ impl OfficeDesk {
     ) -> Result<(), DeskError> {
         let role = self.vocabulary().role(officer.role);
         let role = role.map_or_else(|| officer.role.to_string(), |role| role.id.clone());
-        let mut scope = format!("{role}, {} ({})", officer.area_name, officer.area);
+        let mut scope = format!("{role}, {} ({})", officer.area_name.plain(), officer.area);
         if !detail.is_empty() {
             scope = format!("{scope}: {detail}");
         }
@@ -155,10 +148,6 @@ impl OfficeDesk {
         read: impl FnOnce(&Snapshot<'_>) -> Result<T, LedgerFault>,
     ) -> Result<T, DeskError> {
         Ok(self.office.read(read)?)
-    }
-
-    fn invited(&self) -> std::sync::MutexGuard<'_, BTreeMap<InviteId, Invited>> {
-        self.invited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,7 +172,7 @@ fn lies_in(scope: ScopeArea, group: GroupId, row: &Group) -> bool {
 /// Names of areas, each looked up once.
 struct AreaNames<'a, 'b> {
     snapshot: &'a Snapshot<'b>,
-    known: BTreeMap<AreaRef, String>,
+    known: BTreeMap<AreaRef, AreaName>,
 }
 
 impl<'a, 'b> AreaNames<'a, 'b> {
@@ -194,17 +183,24 @@ impl<'a, 'b> AreaNames<'a, 'b> {
         }
     }
 
-    fn of(&mut self, area: AreaRef) -> Result<String, LedgerFault> {
+    fn of(&mut self, area: AreaRef) -> Result<AreaName, LedgerFault> {
         if let Some(name) = self.known.get(&area) {
             return Ok(name.clone());
         }
         let row = self.snapshot.area(area)?;
-        let name = row.map_or_else(
-            || area.to_string(),
-            |row| format!("{} {}", row.kind.word(), row.name),
-        );
+        let name = row
+            .as_ref()
+            .map_or_else(|| AreaName::unknown(area), area_name);
         self.known.insert(area, name.clone());
         Ok(name)
+    }
+}
+
+/// The name of an area that stands in the store.
+fn area_name(row: &store::AreaRow) -> AreaName {
+    AreaName {
+        ended: row.valid_to.clone(),
+        ..AreaName::known(row.id, format!("{} {}", row.kind.word(), row.name))
     }
 }
 
@@ -301,7 +297,7 @@ impl Desk for OfficeDesk {
             for below in snapshot.areas_below(officer.area)? {
                 rows.push(AreaRow {
                     area: below.id,
-                    name: format!("{} {}", below.kind.word(), below.name),
+                    name: area_name(&below),
                     depth: 1,
                 });
             }
@@ -360,6 +356,10 @@ impl Desk for OfficeDesk {
         self.enter_review(officer, input)
     }
 
+    fn can_invite(&self) -> bool {
+        self.office.settings().url().is_ok()
+    }
+
     fn invite(
         &self,
         officer: &Officer,
@@ -387,7 +387,7 @@ impl Desk for OfficeDesk {
         let digits = digits.parse().map_err(|_letters| DeskError::WrongDigits)?;
         self.decide_device(officer, group, move |hub, ledger, acting| {
             devices::waits_for(ledger, group, device)?;
-            hub.confirm(ledger, acting, device, digits)
+            Ok(Ok(hub.confirm(ledger, acting, device, digits)?))
         })
     }
 
@@ -399,7 +399,7 @@ impl Desk for OfficeDesk {
     ) -> Result<(), DeskError> {
         self.decide_device(officer, group, move |hub, ledger, acting| {
             devices::waits_for(ledger, group, device)?;
-            hub.refuse(ledger, device, acting.now_s)
+            Ok(Ok(hub.refuse(ledger, device, acting.now_s)?))
         })
     }
 
@@ -408,10 +408,18 @@ impl Desk for OfficeDesk {
         officer: &Officer,
         group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError> {
         self.decide_device(officer, group, move |hub, ledger, acting| {
-            devices::writes_in(ledger, group, device)?;
-            hub.revoke(ledger, acting, device)
+            let groups = devices::groups_of(ledger, device)?;
+            if !groups.contains(&group) {
+                return Err(Refusal::NoDevice);
+            }
+            // It got into another group since the officer read what would follow.
+            if groups.len() != groups_shown {
+                return Ok(Err(DeskError::Stale));
+            }
+            Ok(Ok(hub.revoke(ledger, acting, device)?))
         })
     }
 }

@@ -168,7 +168,10 @@ impl Server {
     /// Asks it to stop, and gives its exit code.
     pub(crate) fn stop(&mut self) -> i32 {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        // built into the shell: the program of this name is in a package of its own
+        let asked = Command::new("sh")
+            .args(["-c", "kill -TERM \"$1\"", "sh", &pid])
+            .status();
         assert!(asked.unwrap().success());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
@@ -342,7 +345,8 @@ pub(crate) struct Phone {
     model: Model,
     address: String,
     ca: CertificateDer<'static>,
-    saved: u64,
+    /// Its clock at the next thing that it saves.
+    pub(crate) clock_s: i64,
 }
 
 impl Phone {
@@ -388,7 +392,7 @@ impl Phone {
             model: Model::primed(),
             address: server.address.clone(),
             ca,
-            saved: 0,
+            clock_s: 1_795_000_000,
         })
     }
 
@@ -430,9 +434,8 @@ impl Phone {
         };
         let mut random = [0; 32];
         getrandom::fill(&mut random).unwrap();
-        self.saved += 1;
-        let clock_s = 1_795_000_000 + i64::try_from(self.saved).unwrap();
-        let job = self.replica.save(&edit, clock_s, 0, &random).unwrap();
+        let job = self.replica.save(&edit, self.clock_s, 0, &random).unwrap();
+        self.clock_s += 1;
         apply(&mut self.rows, job.ops());
         self.replica.handle_appended(job).unwrap()
     }

@@ -1,118 +1,7 @@
 //! An officer at the console of a running server.
 
-use super::common::{COMMUNE, Connection, PROVINCE, Phone, Server, command_with};
-
-const PASSWORD: &str = "ruộng lúa mùa nước nổi";
-
-/// A browser with its cookies.
-struct Browser {
-    connection: Connection,
-    cookies: Vec<(String, String)>,
-}
-
-struct Got {
-    status: u16,
-    location: String,
-    text: String,
-}
-
-impl Browser {
-    fn signed_in(server: &Server, name: &str) -> Self {
-        let mut browser = Self {
-            connection: server.connect(),
-            cookies: Vec::new(),
-        };
-        let page = browser.get("/console/sign-in");
-        let token = value_of(&page.text, "token");
-        let form = [
-            ("token", token.as_str()),
-            ("name", name),
-            ("password", PASSWORD),
-        ];
-        let got = browser.post("/console/sign-in", &form);
-        assert_eq!(
-            (got.status, got.location.as_str()),
-            (303, "/console"),
-            "{}",
-            got.text
-        );
-        browser
-    }
-
-    fn get(&mut self, path: &str) -> Got {
-        self.send("GET", path, "", "")
-    }
-
-    fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Got {
-        let pairs: Vec<String> = form
-            .iter()
-            .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
-            .collect();
-        let kind = "content-type: application/x-www-form-urlencoded\r\n";
-        self.send("POST", path, kind, &pairs.join("&"))
-    }
-
-    fn send(&mut self, method: &str, path: &str, head: &str, body: &str) -> Got {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let head = format!("{head}cookie: {}\r\n", cookies.join("; "));
-        let reply = self.connection.ask(method, path, &head, body.as_bytes());
-        let mut location = String::new();
-        for line in reply.head.lines() {
-            match line.split_once(": ") {
-                Some(("set-cookie", value)) => {
-                    let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
-                    self.cookies.retain(|(known, _)| known != name);
-                    self.cookies.push((name.to_owned(), value.to_owned()));
-                }
-                Some(("location", value)) => location = value.to_owned(),
-                Some(_) | None => {}
-            }
-        }
-        Got {
-            status: reply.status,
-            location,
-            text: reply.text(),
-        }
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
-}
-
-fn value_of(page: &str, name: &str) -> String {
-    let mark = format!("name=\"{name}\" value=\"");
-    let (_, rest) = page
-        .split_once(&mark)
-        .unwrap_or_else(|| panic!("no {name} in {page}"));
-    rest.split('"').next().unwrap().to_owned()
-}
-
-fn officer(server: &Server, name: &str, role: &str, area: &str) {
-    let args = [
-        "officer",
-        "add",
-        name,
-        "--role",
-        role,
-        "--area",
-        area,
-        "--password-stdin",
-    ];
-    command_with(&server.data, &args, PASSWORD).ok();
-}
+use super::browser::{Browser, officer, value_of};
+use super::common::{COMMUNE, PROVINCE, Server, change};
 
 #[test]
 fn an_officer_reads_returns_and_the_phone_is_told() {
@@ -178,62 +67,6 @@ fn an_officer_reads_returns_and_the_phone_is_told() {
 }
 
 #[test]
-fn a_phone_is_enrolled_at_the_console_and_taken_away_again() {
-    let server = Server::new();
-    officer(&server, "Trần B", "commune_officer", COMMUNE);
-    let group = server.group("Tổ 1");
-    let mut browser = Browser::signed_in(&server, "Trần B");
-    let page = browser.get(&format!("/console/enrol?group={group}"));
-    let token = value_of(&page.text, "token");
-    let form = [
-        ("token", token.as_str()),
-        ("group", group.as_str()),
-        ("member", "1"),
-    ];
-    let made = browser.post("/console/enrol", &form);
-    assert_eq!(made.status, 303, "{}", made.text);
-    let shown = browser.get(&made.location);
-    let (_, rest) = shown.text.split_once("BINHYEN1:").unwrap();
-    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
-    let code = format!("BINHYEN1:{}", &rest[..end.unwrap()]);
-    let mut phone = Phone::enrol(&server, &code).unwrap();
-    phone.save("chờ xác nhận");
-    phone.sync();
-    assert!(
-        !browser.get(&made.location).text.contains("BINHYEN1:"),
-        "it was used"
-    );
-
-    let device = phone.replica.device();
-    let digits = format!("{:06}", phone.digits);
-    let listed = browser.get("/console/devices");
-    assert!(
-        listed.text.contains(&device.to_string()[..8]),
-        "{}",
-        listed.text
-    );
-    assert!(
-        !listed.text.contains(&digits),
-        "the officer must look at the phone"
-    );
-    let confirm = format!("/console/devices/{group}/{device}/confirm");
-    let wrong = format!("{:06}", (phone.digits + 1) % 1_000_000);
-    let form = [("token", token.as_str()), ("digits", wrong.as_str())];
-    assert_ne!(browser.post(&confirm, &form).status, 303);
-    let form = [("token", token.as_str()), ("digits", digits.as_str())];
-    let done = browser.post(&confirm, &form);
-    assert_eq!(done.status, 303, "{}", done.text);
-    phone.sync();
-    assert!(phone.replica.is_confirmed());
-    let revoke = format!("/console/devices/{group}/{device}/revoke");
-    assert_eq!(browser.get(&revoke).status, 200);
-    let form = [("token", token.as_str())];
-    assert_eq!(browser.post(&revoke, &form).status, 303);
-    phone.sync();
-    assert!(phone.replica.is_closed());
-}
-
-#[test]
 fn a_neighbour_sees_nothing_and_the_province_only_the_rounded_tip() {
     let server = Server::new();
     officer(&server, "Láng giềng", "commune_officer", "31147");
@@ -291,4 +124,77 @@ fn a_neighbour_sees_nothing_and_the_province_only_the_rounded_tip() {
 
     server.run(&["officer", "disable", "Tỉnh"]).ok();
     assert_eq!(province.get("/console").status, 303, "signed out at once");
+}
+
+#[test]
+fn the_page_of_a_record_says_areas_units_and_wrong_clocks_in_words() {
+    use sync_core::value::{FieldKey, Value};
+    use sync_core::vocabulary::Lane;
+    let mut server = Server::new();
+    officer(&server, "Trần B", "commune_officer", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    phone.sync();
+    // it has seen the log of today, and claims to write in 1970
+    phone.clock_s = 0;
+    let nowhere = sync_core::ids::AreaRef([0xAB; 16]);
+    let record = phone.save_as("patrol", None, |vocabulary, kind| {
+        let number = |id: &str| {
+            let mut fields = vocabulary.fields_in(kind, Lane::Open);
+            FieldKey::plain(fields.find(|field| field.id == id).unwrap().number)
+        };
+        std::collections::BTreeMap::from([
+            (number("area_id"), Value::Area(nowhere)),
+            (number("members_present"), Value::Number(3)),
+        ])
+    });
+    phone.sync();
+    phone.clock_s = i64::from(u32::MAX);
+    let later = phone.save("viết từ năm 2106");
+    phone.sync();
+
+    let mut browser = Browser::signed_in(&server, "Trần B");
+    let path = format!("/console/record/{record}");
+    for path in [path.as_str(), "/console"] {
+        let page = browser.get(path).text;
+        assert!(page.contains("Địa bàn không rõ (mã abababab)"), "{page}");
+        assert!(!page.contains("ababababab"), "{page}");
+    }
+    let page = browser.get(&path).text;
+    assert!(page.contains(">3 người<"), "{page}");
+    let told = "giờ máy 07:00 01/01/1970 (đồng hồ máy sai)";
+    assert!(page.contains(told), "{page}");
+    let page = browser.get(&format!("/console/record/{later}")).text;
+    assert!(page.contains("2106 (đồng hồ máy sai)"), "{page}");
+
+    // the commune ends: its records stay, and say so
+    let commune = page_area(&browser.get("/console").text);
+    assert_eq!(server.stop(), 0);
+    let ends = format!("update area set valid_to = '2026-01-01' where code = '{COMMUNE}'");
+    change(&server.data, &ends);
+    server.restart();
+    browser.follow(&server);
+    let list = browser.get("/console").text;
+    let told = format!("{commune} (không còn từ 01/01/2026)");
+    assert!(list.contains(&told), "{told}: {list}");
+}
+
+/// The officer's own area, as the head of the page names it.
+fn page_area(page: &str) -> String {
+    let (_, rest) = page.split_once("· <bdi>").unwrap();
+    rest.split('<').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_record_of_a_phone_whose_clock_is_right_says_nothing_of_it() {
+    let server = Server::new();
+    officer(&server, "Trần B", "commune_officer", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    phone.sync();
+    phone.clock_s = server::now_s();
+    let record = phone.save("từ cầu tới chợ");
+    phone.sync();
+    let page = Browser::signed_in(&server, "Trần B").get(&format!("/console/record/{record}"));
+    assert!(page.text.contains("giờ máy ") && !page.text.contains("đồng hồ máy sai"));
 }

@@ -2,11 +2,15 @@
 //! officers that come to it over TLS.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
 mod console;
+#[cfg(test)]
+mod enrolling;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]

@@ -8,14 +8,16 @@
 //! Texts of records, names of fields and values come in Vietnamese, as the vocabulary and the
 //! people wrote them. What the console itself says is in its own message files.
 
-use std::fmt;
-
 use sync_core::change::ChangeRef;
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::{SearchQuery, SearchRefusal, search_query};
 use sync_core::value::FieldKey;
 use sync_core::vocabulary::{Lane, RoleScope, Vocabulary};
 use thiserror::Error;
+
+mod phones;
+
+pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to
 /// do next; none carries details, since a page is the wrong place for them.
@@ -39,6 +41,10 @@ pub enum DeskError {
     /// The invitation or the waiting phone is no longer waiting: used, expired or decided already.
     #[error("no longer waiting")]
     NotWaiting,
+    /// The operator has not said yet at which address phones find the server, so no code can be
+    /// made.
+    #[error("the address for phones is not set")]
+    NoAddress,
     /// Too much to do at the moment: try again soon.
     #[error("busy")]
     Busy,
@@ -48,6 +54,66 @@ pub enum DeskError {
     /// The server failed: nothing was kept, and the operator must look at its log.
     #[error("the server failed")]
     Failed,
+}
+
+/// What is known of an area's name. Records keep areas that have ended, and areas that only
+/// another server's list has; the console says both in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaName {
+    /// Kind and name, such as "Ấp Hòa Phuông"; `None` when this server has no such area.
+    pub name: Option<String>,
+    /// Short code, to tell unknown ones apart and to ask the operator about.
+    pub code: String,
+    /// First day on which the area no longer is, as `yyyy-mm-dd`, if it has ended.
+    pub ended: Option<String>,
+}
+
+impl AreaName {
+    /// An area that this server knows and that still is.
+    #[must_use]
+    pub fn known(area: AreaRef, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            code: short_code(area),
+            ended: None,
+        }
+    }
+    /// An area of which this server has nothing.
+    #[must_use]
+    pub fn unknown(area: AreaRef) -> Self {
+        Self {
+            name: None,
+            code: short_code(area),
+            ended: None,
+        }
+    }
+    /// The name, or the code where there is none: for the audit entry, which is in no language.
+    #[must_use]
+    pub fn plain(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.code)
+    }
+}
+
+/// The first eight digits of an area's id.
+fn short_code(area: AreaRef) -> String {
+    area.to_string().chars().take(8).collect()
+}
+
+/// A value in words. What the vocabulary and people wrote is Vietnamese already; what is left to
+/// the language of the page is apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueText {
+    /// As it is shown.
+    Words(String),
+    /// A number that has a unit of the vocabulary.
+    Counted {
+        /// The number as it is written in Vietnamese.
+        number: String,
+        /// Id of the unit, such as `minutes`.
+        unit: String,
+    },
+    /// A place.
+    Area(AreaName),
 }
 
 /// What the desk keeps about an account, for signing in.
@@ -83,7 +149,7 @@ pub struct Officer {
     /// Area it sees.
     pub area: AreaRef,
     /// Name of that area, for the head of the page.
-    pub area_name: String,
+    pub area_name: AreaName,
 }
 
 impl Officer {
@@ -233,7 +299,7 @@ pub struct ListRow {
     /// Its group's name.
     pub group_name: String,
     /// Where it happened.
-    pub area_name: String,
+    pub area_name: AreaName,
     /// Local day it is about, in days since 1970.
     pub day: i32,
     /// Its state.
@@ -257,7 +323,7 @@ pub struct RoundedRow {
     /// Local day, in days since 1970.
     pub day: i32,
     /// Its commune's name.
-    pub commune_name: String,
+    pub commune_name: AreaName,
     /// Its type.
     pub record_type: u16,
 }
@@ -273,15 +339,25 @@ pub struct Author {
     pub device: KeyId,
 }
 
+/// What a phone's clock said when something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhoneClock {
+    /// Seconds since 1970.
+    pub s: i64,
+    /// It cannot be right: after the server had received what was written, or before something
+    /// that the phone had already seen.
+    pub is_off: bool,
+}
+
 /// One value of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidRow {
-    /// The value in words; `None` when it was erased.
-    pub text: Option<String>,
+    /// The value; `None` when it was erased.
+    pub value: Option<ValueText>,
     /// Who wrote it.
     pub author: Author,
-    /// The phone's clock, in seconds since 1970; shown, never trusted.
-    pub clock_s: i64,
+    /// The phone's clock; shown, never trusted.
+    pub clock: PhoneClock,
     /// Server time at which it came.
     pub received_at_s: i64,
 }
@@ -314,6 +390,22 @@ pub struct FieldRow {
     pub rivals: Vec<SaidRow>,
     /// Every value ever set, oldest first.
     pub history: Vec<HistoryRow>,
+}
+
+impl FieldRow {
+    /// Whether the field was edited. Who wrote what nobody edited stands at the record's head.
+    #[must_use]
+    pub fn was_edited(&self) -> bool {
+        self.history.len() > 1
+    }
+    /// The only value, when it was added after the record had been created.
+    #[must_use]
+    pub fn added_later(&self) -> Option<&SaidRow> {
+        match self.history.as_slice() {
+            [one] if !one.built_on.is_empty() => Some(&one.said),
+            _ => None,
+        }
+    }
 }
 
 /// A field that is asked for and has no value.
@@ -356,11 +448,13 @@ pub struct RecordPage {
     /// Its group's name.
     pub group_name: String,
     /// Where it happened.
-    pub area_name: String,
+    pub area_name: AreaName,
     /// Its commune's name.
-    pub commune_name: String,
+    pub commune_name: AreaName,
     /// Who created it.
     pub author: Author,
+    /// The phone's clock at its creation.
+    pub clock: PhoneClock,
     /// Local day it is about, in days since 1970.
     pub day: i32,
     /// Server time at which it came, in seconds since 1970.
@@ -404,7 +498,7 @@ pub struct GroupRow {
     /// Its public name.
     pub name: String,
     /// Name of its area.
-    pub area_name: String,
+    pub area_name: AreaName,
 }
 
 /// A member who writes in a group.
@@ -424,80 +518,9 @@ pub struct AreaRow {
     /// The area.
     pub area: AreaRef,
     /// Its name.
-    pub name: String,
+    pub name: AreaName,
     /// How deep it lies under the officer's own area; 0 for that one.
     pub depth: u8,
-}
-
-/// What a phone may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceState {
-    /// It asked to be enrolled and waits for an officer. Its six digits are not told to the page:
-    /// an officer who could copy them would not look at the phone.
-    Pending {
-        /// When it asked, in seconds since 1970.
-        since_s: i64,
-    },
-    /// It reads and writes.
-    Active {
-        /// When it last came, in seconds since 1970.
-        last_seen_s: Option<i64>,
-    },
-    /// It may no longer read or write.
-    Revoked {
-        /// Since when, in seconds since 1970.
-        since_s: i64,
-    },
-}
-
-/// A phone in one group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceRow {
-    /// Short name of its key.
-    pub device: KeyId,
-    /// The group.
-    pub group: GroupId,
-    /// The group's name.
-    pub group_name: String,
-    /// Names of the members who use it; empty for every member of the group.
-    pub members: Vec<String>,
-    /// What it may do.
-    pub state: DeviceState,
-}
-
-/// Names an invitation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InviteId(pub [u8; 16]);
-
-impl InviteId {
-    /// The name whose lower-case hex form this is.
-    #[must_use]
-    pub fn from_hex(hex: &str) -> Option<Self> {
-        let digits = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-        let number = u128::from_str_radix(hex, 16).ok().filter(|_| digits)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for InviteId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-/// What an invitation shows to the officer who made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvitePage {
-    /// The group.
-    pub group_name: String,
-    /// Names of the members who will use the phone; empty for every member of the group.
-    pub members: Vec<String>,
-    /// What the QR says; `None` once it was used, has expired or is no longer held.
-    pub qr_text: Option<String>,
-    /// Until when it can be used, in seconds since 1970.
-    pub expires_s: i64,
-    /// Phones that used it and wait for the officer.
-    pub pending: Vec<DeviceRow>,
 }
 
 /// What the console asks of the server.
@@ -549,6 +572,8 @@ pub trait Desk: Send + Sync + 'static {
     /// lane. When the record has heads that are not among those seen, the answer is
     /// [`DeskError::Stale`].
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError>;
+    /// Whether a code can be made: the operator has said at which address phones find the server.
+    fn can_invite(&self) -> bool;
     /// Makes an invitation for one phone; no members means every member of the group.
     fn invite(
         &self,
@@ -556,13 +581,13 @@ pub trait Desk: Send + Sync + 'static {
         group: GroupId,
         members: &[u16],
     ) -> Result<InviteId, DeskError>;
-    /// An invitation that this officer made.
+    /// An invitation that this officer made. It is there after a restart of the server too.
     fn invitation(
         &self,
         officer: &Officer,
         invite: InviteId,
     ) -> Result<Option<InvitePage>, DeskError>;
-    /// Enrols a waiting phone whose six digits are these.
+    /// Enrols a phone whose six digits are these and that waits, or was refused by mistake.
     fn confirm_device(
         &self,
         officer: &Officer,
@@ -577,11 +602,13 @@ pub trait Desk: Send + Sync + 'static {
         group: GroupId,
         device: KeyId,
     ) -> Result<(), DeskError>;
-    /// Takes reading and writing in a group from a phone.
+    /// Takes reading and writing from a phone of this group, in every group where it has them.
+    /// When that are not as many as stood on the page, the answer is [`DeskError::Stale`].
     fn revoke_device(
         &self,
         officer: &Officer,
         group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError>;
 }

@@ -28,6 +28,7 @@ struct DevicesView {
     done: Option<&'static str>,
     pending: Vec<DeviceRow>,
     active: Vec<DeviceRow>,
+    refused: Vec<DeviceRow>,
     revoked: Vec<DeviceRow>,
 }
 
@@ -50,12 +51,14 @@ pub(super) async fn show<D: Desk>(
                 f: frame,
                 pending: Vec::new(),
                 active: Vec::new(),
+                refused: Vec::new(),
                 revoked: Vec::new(),
             };
             for row in rows {
                 match row.state {
                     DeviceState::Pending { .. } => view.pending.push(row),
                     DeviceState::Active { .. } => view.active.push(row),
+                    DeviceState::Refused { .. } => view.refused.push(row),
                     DeviceState::Revoked { .. } => view.revoked.push(row),
                 }
             }
@@ -154,7 +157,22 @@ pub(super) async fn revoke<D: Desk>(
     named: Named,
     acting: Acting,
 ) -> Response {
-    act(&console, named, acting, "revoke", D::revoke_device).await
+    let shown = acting.fields.get("groups").and_then(|n| n.parse().ok());
+    let Some(shown) = shown else {
+        return trouble(
+            acting.signed.frame,
+            Trouble::UnreadableForm,
+            "/console/devices",
+        );
+    };
+    act(
+        &console,
+        named,
+        acting,
+        "revoke",
+        move |desk, officer, group, device| desk.revoke_device(officer, group, device, shown),
+    )
+    .await
 }
 
 async fn act<D: Desk>(

@@ -10,19 +10,18 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
+use qrcode::{Color, EcLevel, QrCode};
 use sync_core::ids::GroupId;
 use sync_core::limits::GRANT_MEMBERS_MAX;
 use sync_core::vocabulary::Vocabulary;
 
 use super::Console;
-use super::desk::{Desk, DeskError, DeviceState, GroupRow, InviteId, InvitePage, MemberRow};
+use super::desk::{
+    Desk, DeskError, DeviceState, GroupRow, InviteId, InvitePage, InviteState, MemberRow,
+};
 use super::page::{Frame, Place, Trouble, page, see_other, trouble};
 use super::session::{Acting, SignedIn};
-
-/// Side of the code in pixels; the style sheet lets it shrink on a small screen.
-const QR_PIXELS_MIN: u32 = 320;
+use crate::enrolment::is_own_machine;
 
 #[derive(Template)]
 #[template(path = "console/enrol.html")]
@@ -31,6 +30,8 @@ struct EnrolView {
     groups: Vec<GroupRow>,
     chosen: Option<GroupRow>,
     members: Vec<MemberRow>,
+    /// The operator has said where phones find the server.
+    ready: bool,
 }
 
 #[derive(Template)]
@@ -40,9 +41,10 @@ struct InvitationView {
     page: InvitePage,
     /// The code as SVG, made here of nothing but squares.
     qr: Option<String>,
-    /// What the code says, while it can be used.
-    text: Option<String>,
-    expired: bool,
+    /// The address in the code, without its scheme.
+    address: Option<String>,
+    /// That address leads to this machine only.
+    own_machine: bool,
 }
 
 pub(super) async fn show<D: Desk>(
@@ -62,15 +64,16 @@ pub(super) async fn show<D: Desk>(
             Some(row) => desk.members(&officer, row.group)?,
             None => Vec::new(),
         };
-        Ok((groups, chosen, members))
+        Ok((groups, chosen, members, desk.can_invite()))
     });
     match found.await {
-        Ok((groups, chosen, members)) => {
+        Ok((groups, chosen, members, ready)) => {
             let view = EnrolView {
                 f: frame,
                 groups,
                 chosen,
                 members,
+                ready,
             };
             page(StatusCode::OK, &view)
         }
@@ -118,38 +121,59 @@ pub(super) async fn invitation<D: Desk>(
     let Some(invite) = InviteId::from_hex(&name) else {
         return trouble(frame, Trouble::NoSuchPage, back);
     };
-    let now_s = console.now_s();
     match console
         .ask(move |desk| desk.invitation(&officer, invite))
         .await
     {
-        Ok(Some(shown)) => {
-            let expired = shown.expires_s <= now_s;
-            let text = shown.qr_text.clone().filter(|_| !expired);
-            let view = InvitationView {
-                qr: text.as_deref().and_then(qr_svg),
-                text,
-                f: frame,
-                page: shown,
-                expired,
-            };
-            page(StatusCode::OK, &view)
-        }
+        Ok(Some(shown)) => page(StatusCode::OK, &invitation_view(frame, shown)),
         Ok(None) => trouble(frame, DeskError::NotFound, back),
         Err(error) => trouble(frame, error, back),
     }
 }
 
-/// The code as an SVG element; `None` when the text is longer than a code can hold.
+fn invitation_view(f: Frame, page: InvitePage) -> InvitationView {
+    let open = match &page.state {
+        InviteState::Open { text, address } => Some((text, address)),
+        InviteState::Expired
+        | InviteState::Waiting(_)
+        | InviteState::Refused
+        | InviteState::Confirmed => None,
+    };
+    InvitationView {
+        qr: open.and_then(|(text, _)| qr_svg(text)),
+        own_machine: open.is_some_and(|(_, address)| is_own_machine(address)),
+        address: open.map(|(_, address)| address.trim_start_matches("https://").to_owned()),
+        f,
+        page,
+    }
+}
+
+/// Pixels of a square of the code; the style sheet lets it shrink on a small screen.
+const QR_SQUARE_PIXELS: usize = 5;
+
+/// The code as an SVG element; `None` when the text is longer than a code can hold. The least
+/// correction makes the fewest and largest squares, and a screen has no dirt to correct. Four
+/// squares of white around it are what readers ask for.
 fn qr_svg(text: &str) -> Option<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
-    let drawn = code
-        .render::<svg::Color<'_>>()
-        .min_dimensions(QR_PIXELS_MIN, QR_PIXELS_MIN)
-        .build();
-    // inside a page there is no place for the declaration of a file
-    drawn
-        .find("<svg")
-        .and_then(|at| drawn.get(at..))
-        .map(str::to_owned)
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let quiet = 4;
+    let side = code.width().saturating_add(quiet * 2);
+    let mut path = String::new();
+    for (y, row) in code.to_colors().chunks(code.width()).enumerate() {
+        let mut x = 0;
+        for run in row.chunk_by(|a, b| a == b) {
+            if run.first() == Some(&Color::Dark) {
+                let (at_x, at_y) = (x + quiet, y + quiet);
+                path.push_str(&format!("M{at_x} {at_y}h{0}v1h-{0}z", run.len()));
+            }
+            x += run.len();
+        }
+    }
+    // Whole squares on whole pixels: no grey edges at any size.
+    Some(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{0}\" \
+         viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" \
+         fill=\"#fff\"/><path d=\"{path}\"/></svg>",
+        side * QR_SQUARE_PIXELS
+    ))
 }

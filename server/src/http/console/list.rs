@@ -17,7 +17,7 @@ use super::Console;
 use super::desk::{
     AreaRow, Desk, DeskError, GroupRow, ListFilter, ListPage, ListRows, Officer, PageKey, Search,
 };
-use super::page::{Frame, Place, page, trouble};
+use super::page::{Frame, Place, Trouble, page, trouble};
 use super::session::{Fields, SignedIn};
 use super::words::{day_text, local_day, period_of, read_day};
 
@@ -26,6 +26,8 @@ use super::words::{day_text, local_day, period_of, read_day};
 enum Refusal {
     Search(SearchRefusal),
     Date,
+    /// The first day comes after the last.
+    Order,
     Filter,
 }
 
@@ -38,6 +40,7 @@ impl Refusal {
             Self::Search(SearchRefusal::Plate) => "search-no-plates",
             Self::Search(SearchRefusal::PersonName) => "search-no-names",
             Self::Date => "list-bad-date",
+            Self::Order => "list-bad-order",
             Self::Filter => "list-bad-filter",
         }
     }
@@ -73,7 +76,9 @@ struct ListView {
     from: String,
     to: String,
     search: String,
-    refusal: Option<&'static str>,
+    refusal: Option<Refusal>,
+    /// Nothing was asked for but the lane.
+    unfiltered: bool,
     rows: ListRows,
     newest: Option<String>,
     older: Option<String>,
@@ -82,6 +87,12 @@ struct ListView {
 impl ListView {
     fn searchable(&self) -> bool {
         !self.lane.is_closed()
+    }
+    fn search_refused(&self) -> bool {
+        matches!(self.refusal, Some(Refusal::Search(_)))
+    }
+    fn dates_refused(&self) -> bool {
+        matches!(self.refusal, Some(Refusal::Date | Refusal::Order))
     }
     fn is_rounded(&self) -> bool {
         matches!(self.rows, ListRows::Rounded(_))
@@ -117,12 +128,11 @@ pub(super) async fn show<D: Desk>(
     let Some(first) = lanes.first().copied() else {
         return page(StatusCode::OK, &NoLanesPage { f: frame });
     };
-    let lane = match signed.query.get("lane") {
+    let lane = match signed.query.get("lane").map(Lane::from_id) {
         None => first,
-        Some(id) => match Lane::from_id(id).filter(|lane| lanes.contains(lane)) {
-            Some(lane) => lane,
-            None => return trouble(frame, DeskError::NotAllowed, "/console"),
-        },
+        Some(Some(lane)) if lanes.contains(&lane) => lane,
+        Some(Some(_)) => return trouble(frame, DeskError::NotAllowed, "/console"),
+        Some(None) => return trouble(frame, Trouble::NoSuchPage, "/console"),
     };
     let rounded = vocabulary.sees_rounded(signed.officer.role, lane);
     let filter = read_filter(lane, rounded, &signed.query);
@@ -137,6 +147,8 @@ pub(super) async fn show<D: Desk>(
             let view = view(frame, lane, &lanes, &signed, filter.err(), answers, now_day);
             page(StatusCode::OK, &view)
         }
+        // nothing was sent: the place where the page should begin is none of the desk's
+        Err(DeskError::Invalid) => trouble(frame, Trouble::NoSuchPage, "/console"),
         Err(error) => trouble(frame, error, "/console"),
     }
 }
@@ -193,6 +205,13 @@ fn read_filter(lane: Lane, rounded: bool, query: &Fields) -> Result<ListFilter, 
         search: search.map_err(Refusal::Search)?,
         page: read(query, "page", PageKey::new, Refusal::Filter)?,
     };
+    if filter
+        .from_day
+        .zip(filter.to_day)
+        .is_some_and(|(from, to)| from > to)
+    {
+        return Err(Refusal::Order);
+    }
     if rounded && (filter.group.is_some() || filter.state.is_some()) {
         return Err(Refusal::Filter);
     }
@@ -233,14 +252,15 @@ fn view(
         lane,
         lanes: lanes.iter().map(|to| lane_link(&f, *to, lane)).collect(),
         shortcuts: shortcuts(&f, lane, rounded, query, today),
-        areas: areas(&answers.areas, query),
+        areas: areas(&f, &answers.areas, query),
         groups: groups(&answers.groups, query),
         types: types(&f, lane, query),
         states,
         from: query.get("from").unwrap_or_default().to_owned(),
         to: query.get("to").unwrap_or_default().to_owned(),
         search: query.get("q").unwrap_or_default().to_owned(),
-        refusal: refusal.map(Refusal::key),
+        unfiltered: refusal.is_none() && address(lane, query, &[]) == lane_address(lane),
+        refusal,
         rows: answers.list.rows,
         newest: query
             .get("page")
@@ -253,9 +273,13 @@ fn view(
 fn lane_link(f: &Frame, to: Lane, current: Lane) -> Link {
     Link {
         label: f.locale.lane(to),
-        address: format!("/console?lane={}", to.id()),
+        address: lane_address(to),
         current: to == current,
     }
+}
+
+fn lane_address(lane: Lane) -> String {
+    format!("/console?lane={}", lane.id())
 }
 
 /// What is asked for every day: what came and waits, this reporting period, the one before.
@@ -290,7 +314,7 @@ fn shortcuts(f: &Frame, lane: Lane, rounded: bool, query: &Fields, today: i32) -
 
 /// The address of this list with some things changed; an empty value leaves one out.
 fn address(lane: Lane, query: &Fields, changes: &[(&str, &str)]) -> String {
-    let mut address = format!("/console?lane={}", lane.id());
+    let mut address = lane_address(lane);
     for name in ["area", "group", "type", "state", "from", "to", "q", "page"] {
         let changed = changes.iter().find(|(changed, _)| *changed == name);
         let value = changed.map_or_else(|| query.get(name).unwrap_or_default(), |(_, value)| value);
@@ -320,8 +344,11 @@ fn choice(query: &Fields, name: &str, value: String, label: String) -> Choice {
     }
 }
 
-fn areas(rows: &[AreaRow], query: &Fields) -> Vec<Choice> {
-    let label = |row: &AreaRow| format!("{}{}", "\u{2003}".repeat(row.depth.into()), row.name);
+fn areas(f: &Frame, rows: &[AreaRow], query: &Fields) -> Vec<Choice> {
+    let label = |row: &AreaRow| {
+        let indent = "\u{2003}".repeat(row.depth.into());
+        format!("{indent}{}", f.area(&row.name))
+    };
     rows.iter()
         .map(|row| choice(query, "area", row.area.to_string(), label(row)))
         .collect()

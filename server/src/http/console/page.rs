@@ -7,8 +7,8 @@ use axum::response::{Html, IntoResponse as _, Response};
 use sync_core::ids::KeyId;
 use sync_core::vocabulary::{Lane, Vocabulary};
 
-use super::desk::{Author, DeskError, Officer};
-use super::words::{Locale, day_text, time_text};
+use super::desk::{AreaName, Author, DeskError, Officer, PhoneClock, ValueText};
+use super::words::{Locale, day_text, read_day, time_text};
 
 /// Nothing runs in a page, nothing comes from elsewhere, nobody frames it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -142,6 +142,35 @@ impl Frame {
             (None, None) => self.t("member-erased"),
         }
     }
+    /// An area by its name; what ended says since when, and what is unknown says so.
+    pub(super) fn area(&self, area: &AreaName) -> String {
+        match (&area.name, &area.ended) {
+            (None, _) => self.with("area-unknown", "code", &area.code),
+            (Some(name), None) => name.clone(),
+            (Some(name), Some(ended)) => {
+                let day = read_day(ended).map_or_else(|| ended.clone(), day_text);
+                let ended = self.with("area-ended", "date", day);
+                format!("{name} ({ended})")
+            }
+        }
+    }
+    /// A value, with its unit.
+    pub(super) fn value(&self, value: &ValueText) -> String {
+        match value {
+            ValueText::Words(text) => text.clone(),
+            ValueText::Counted { number, unit } => self.locale.counted(number, unit),
+            ValueText::Area(area) => self.area(area),
+        }
+    }
+    /// What the phone's clock said; one that cannot be right is called so.
+    pub(super) fn phone_clock(&self, clock: &PhoneClock) -> String {
+        let key = if clock.is_off {
+            "phone-clock-off"
+        } else {
+            "phone-clock"
+        };
+        self.with(key, "time", time_text(clock.s))
+    }
     pub(super) fn device(&self, device: &KeyId) -> String {
         short(&device.to_string())
     }
@@ -204,7 +233,9 @@ impl Trouble {
         match self {
             Self::NoSuchPage | Self::Desk(DeskError::NotFound) => StatusCode::NOT_FOUND,
             Self::ForeignForm | Self::Desk(DeskError::NotAllowed) => StatusCode::FORBIDDEN,
-            Self::Desk(DeskError::Stale | DeskError::NotWaiting) => StatusCode::CONFLICT,
+            Self::Desk(DeskError::Stale | DeskError::NotWaiting | DeskError::NoAddress) => {
+                StatusCode::CONFLICT
+            }
             Self::UnreadableForm => StatusCode::BAD_REQUEST,
             Self::Desk(DeskError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Desk(DeskError::StorageFull) => StatusCode::INSUFFICIENT_STORAGE,
@@ -230,6 +261,7 @@ impl Trouble {
             Self::Desk(DeskError::Invalid) => ("error-invalid", "error-invalid-next"),
             Self::Desk(DeskError::WrongDigits) => ("error-digits", "error-digits-next"),
             Self::Desk(DeskError::NotWaiting) => ("error-not-waiting", "error-not-waiting-next"),
+            Self::Desk(DeskError::NoAddress) => ("error-no-address", "error-no-address-next"),
             Self::Desk(DeskError::Busy) => ("error-busy", "error-busy-next"),
             Self::Desk(DeskError::StorageFull) => ("error-full", "error-full-next"),
             Self::Desk(DeskError::Failed) => ("error-failed", "error-failed-next"),

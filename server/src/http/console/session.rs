@@ -92,6 +92,8 @@ impl Fields {
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     pub(super) session: Option<(SessionToken, SessionRow)>,
+    /// They bring the token of a session that is no longer one.
+    had_session: bool,
     pub(super) form_token: Option<String>,
     pub(super) query: Fields,
     locale: Locale,
@@ -153,6 +155,7 @@ impl<D: Desk> FromRequestParts<Arc<Console<D>>> for Visitor {
         let headers = &parts.headers;
         let mut visitor = Self {
             session: None,
+            had_session: false,
             form_token: cookie(headers, FORM_COOKIE).map(str::to_owned),
             query: Fields::of_query(&parts.uri),
             locale: cookie(headers, LANGUAGE_COOKIE)
@@ -168,6 +171,7 @@ impl<D: Desk> FromRequestParts<Arc<Console<D>>> for Visitor {
             Ok(found) => {
                 let live = found.filter(|row| console.now_s() < row.expires_s);
                 visitor.session = live.map(|row| (token, row));
+                visitor.had_session = visitor.session.is_none();
                 Ok(visitor)
             }
             Err(error) => Err(trouble(visitor.frame(), error, "/console")),
@@ -207,8 +211,13 @@ impl SignedIn {
     }
 }
 
-fn to_sign_in() -> Response {
-    see_other("/console/sign-in")
+/// To the page where one signs in; it says why, to whom had been signed in before.
+fn to_sign_in(visitor: &Visitor, sent_form: bool) -> Response {
+    see_other(match (visitor.had_session, sent_form) {
+        (false, _) => "/console/sign-in",
+        (true, false) => "/console/sign-in?why=ended",
+        (true, true) => "/console/sign-in?why=unsent",
+    })
 }
 
 impl<D: Desk> FromRequestParts<Arc<Console<D>>> for SignedIn {
@@ -219,7 +228,8 @@ impl<D: Desk> FromRequestParts<Arc<Console<D>>> for SignedIn {
         console: &Arc<Console<D>>,
     ) -> Result<Self, Response> {
         let visitor = Visitor::from_request_parts(parts, console).await?;
-        Self::of(visitor).ok_or_else(to_sign_in)
+        let elsewhere = to_sign_in(&visitor, parts.method == Method::POST);
+        Self::of(visitor).ok_or(elsewhere)
     }
 }
 
@@ -257,7 +267,7 @@ impl<D: Desk> FromRequest<Arc<Console<D>>> for Acting {
     async fn from_request(request: Request, console: &Arc<Console<D>>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
-        let signed = SignedIn::of(visitor.clone()).ok_or_else(to_sign_in)?;
+        let signed = SignedIn::of(visitor.clone()).ok_or_else(|| to_sign_in(&visitor, true))?;
         let request = Request::from_parts(parts, body);
         match visitor.read_form(request, console).await {
             Ok(fields) => Ok(Self { signed, fields }),

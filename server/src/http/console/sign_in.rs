@@ -34,6 +34,8 @@ const YEAR_SECONDS: u32 = 31_536_000;
 struct SignInPage {
     f: Frame,
     name: String,
+    /// Why they have to sign in again.
+    why: Option<&'static str>,
     refused: bool,
 }
 
@@ -51,8 +53,14 @@ pub(super) async fn show(mut visitor: Visitor) -> Response {
     if fresh.is_some() {
         visitor.form_token.clone_from(&fresh);
     }
+    let why = match visitor.query.get("why") {
+        Some("ended") => Some("sign-in-ended"),
+        Some("unsent") => Some("sign-in-unsent"),
+        Some(_) | None => None,
+    };
     let shown = SignInPage {
         f: visitor.frame(),
+        why,
         name: String::new(),
         refused: false,
     };
@@ -81,6 +89,7 @@ pub(super) async fn enter<D: Desk>(
         Ok(None) => {
             let shown = SignInPage {
                 f: knock.visitor.frame(),
+                why: None,
                 name,
                 refused: true,
             };

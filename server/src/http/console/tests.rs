@@ -135,6 +135,18 @@ impl Browser {
         }
     }
 
+    /// Changes the language of the pages.
+    async fn speak(&mut self, language: &str) {
+        let token = self.token().await;
+        let form = [
+            ("token", token.as_str()),
+            ("language", language),
+            ("back", "/console/devices"),
+        ];
+        let got = self.post("/console/language", &form).await;
+        assert_eq!(got.location, "/console/devices");
+    }
+
     /// The token of the session's forms.
     async fn token(&mut self) -> String {
         token_of(&self.get("/console/enrol").await.text)

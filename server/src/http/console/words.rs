@@ -80,6 +80,24 @@ impl Locale {
             .into_owned()
     }
 
+    /// A number with its unit. A unit that says no more than the label ("số lượt"), and one of a
+    /// newer vocabulary, leave the number alone.
+    pub(super) fn counted(self, number: &str, unit: &str) -> String {
+        // decimals come with the comma of Vietnamese
+        let number = match self {
+            Self::Vi => number.to_owned(),
+            Self::En => number.replace(',', "."),
+        };
+        let many = format!("vocab-unit-{unit}");
+        let one = format!("{many}-one");
+        let key = if number == "1" { one } else { many };
+        if self.has(&key) {
+            self.with(&key, "n", number)
+        } else {
+            number
+        }
+    }
+
     /// `vocab-kind-id` in this language, or the vocabulary's own label.
     fn label(self, kind: &str, id: &str, vi: &str) -> String {
         let key = format!("vocab-{kind}-{id}");
@@ -152,13 +170,14 @@ pub(super) fn day_text(day: i32) -> String {
     format!("{day:02}/{month:02}/{year:04}")
 }
 
-/// A moment as dd/MM/yyyy HH:mm in local time, from seconds since 1970.
+/// A moment as HH:mm dd/MM/yyyy in local time, from seconds since 1970: the form in which the
+/// core writes the times that people entered, so that a page has one form only.
 pub(super) fn time_text(seconds: i64) -> String {
     let local = seconds.saturating_add(OFFSET_SECONDS);
     let (year, month, day) = civil(local.div_euclid(DAY_SECONDS));
     let minutes = local.rem_euclid(DAY_SECONDS) / 60;
     let (hour, minute) = (minutes / 60, minutes % 60);
-    format!("{day:02}/{month:02}/{year:04} {hour:02}:{minute:02}")
+    format!("{hour:02}:{minute:02} {day:02}/{month:02}/{year:04}")
 }
 
 /// The local day of a moment, in days since 1970.

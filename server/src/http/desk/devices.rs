@@ -3,42 +3,19 @@
 use std::collections::BTreeMap;
 
 use sync_core::act::{Control, NAME_PART, Said};
-use sync_core::hub::arrival;
+use sync_core::hub::arrival::{self, Candidate};
 use sync_core::hub::facts::{self, Grant};
 use sync_core::hub::ledger::{LedgerFault, View};
 use sync_core::hub::{Acting, Hub, Refusal};
 use sync_core::ids::{Feed, GroupId, KeyId};
 
 use super::{OfficeDesk, group_in};
+use crate::enrolment::{INVITATION_DAYS, InviteError, Inviting};
 use crate::http::console::desk::{
-    DeskError, DeviceRow, DeviceState, InviteId, InvitePage, Officer,
+    DeskError, DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Officer, Reach,
 };
-use crate::store::{Snapshot, SqliteLedger};
-use crate::{now_s, random};
-
-/// Seconds for which a code of the console is good.
-const INVITATION_S: i64 = 7 * 86_400;
-/// Codes that are kept; the oldest is forgotten first.
-const INVITED_MAX: usize = 1_000;
-
-/// A code that was made at the console.
-pub(super) struct Invited {
-    account: u32,
-    group: GroupId,
-    members: Vec<u16>,
-    token: [u8; 16],
-    text: String,
-    expires_s: i64,
-}
-
-/// Without token and text: what is printed ends in logs.
-impl std::fmt::Debug for Invited {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Invited")
-            .field("expires_s", &self.expires_s)
-            .finish_non_exhaustive()
-    }
-}
+use crate::now_s;
+use crate::store::{ScopeArea, Snapshot, SqliteLedger};
 
 /// Names of all members that a group ever had, by number, unless erased.
 pub(super) fn member_names(
@@ -64,15 +41,23 @@ pub(super) fn waits_for(view: &impl View, group: GroupId, device: KeyId) -> Resu
     }
 }
 
-/// Whether a device is enrolled in this group.
-pub(super) fn writes_in(view: &impl View, group: GroupId, device: KeyId) -> Result<(), Refusal> {
-    let grants = facts::grants(view, device)?;
-    let active = |(of, grant): &(GroupId, Grant)| *of == group && *grant != Grant::Revoked;
-    if grants.iter().any(active) {
-        Ok(())
-    } else {
-        Err(Refusal::NoDevice)
+/// The groups in which a device is enrolled.
+pub(super) fn groups_of(view: &impl View, device: KeyId) -> Result<Vec<GroupId>, LedgerFault> {
+    let mut grants = facts::grants(view, device)?;
+    grants.retain(|(_, grant)| *grant != Grant::Revoked);
+    Ok(grants.into_iter().map(|(group, _)| group).collect())
+}
+
+/// The same, as far as an officer may know.
+fn reach(view: &impl View, scope: ScopeArea, device: KeyId) -> Result<Reach, LedgerFault> {
+    let mut reach = Reach::default();
+    for group in groups_of(view, device)? {
+        match group_in(view, scope, group)? {
+            Some(row) => reach.groups.push(row.name),
+            None => reach.beyond = reach.beyond.saturating_add(1),
+        }
     }
+    Ok(reach)
 }
 
 /// Names of the members who use a phone; empty for all of the group.
@@ -120,19 +105,8 @@ impl OfficeDesk {
         self.read(|snapshot| {
             let mut rows = Vec::new();
             for (device, found) in arrival::candidates(snapshot)? {
-                if found.refused_at.is_some() {
-                    continue;
-                }
                 if let Some(group) = group_in(snapshot, scope, found.group)? {
-                    rows.push(DeviceRow {
-                        device,
-                        group: found.group,
-                        group_name: group.name,
-                        members: users(snapshot, found.group, &found.members)?,
-                        state: DeviceState::Pending {
-                            since_s: found.asked_s,
-                        },
-                    });
+                    rows.push(candidate_row(snapshot, device, &found, group.name)?);
                 }
             }
             let waiting_count = rows.len();
@@ -161,6 +135,7 @@ impl OfficeDesk {
                         group_name: row.name,
                         members: users(snapshot, group, &members)?,
                         state,
+                        reach: reach(snapshot, scope, device)?,
                     });
                 }
             }
@@ -182,84 +157,61 @@ impl OfficeDesk {
         let scope = self.scope(officer)?.area;
         let row = self.read(|snapshot| group_in(snapshot, scope, group))?;
         let row = row.ok_or(DeskError::NotFound)?;
-        let (token, now_s) = (random()?, now_s());
-        let id = InviteId(random()?);
-        // The text first: an invitation that cannot be shown must not be made.
-        let text = self
-            .office
-            .invitation_text(None, token, group, &row.name, now_s)
-            .map_err(|why| {
-                crate::tell(&format!("the console could not make a code: {why}"));
-                DeskError::Failed
-            })?;
-        let expires_s = now_s.saturating_add(INVITATION_S);
         self.audit(officer, "invite", Some(group.as_bytes()), "")?;
-        let kept = members.to_vec();
-        let members = kept.clone();
-        self.office
-            .writer()
-            .act(move |hub, ledger| hub.invite(ledger, group, members, &token, expires_s))?;
-        let mut invited = self.invited();
-        invited.retain(|_, one| one.expires_s > now_s);
-        if invited.len() >= INVITED_MAX {
-            let oldest = invited.iter().min_by_key(|(_, one)| one.expires_s);
-            let oldest = oldest.map(|(id, _)| *id);
-            if let Some(oldest) = oldest {
-                invited.remove(&oldest);
-            }
-        }
-        invited.insert(
-            id,
-            Invited {
-                account: officer.account,
-                group,
-                members: kept,
-                token,
-                text,
-                expires_s,
-            },
-        );
-        Ok(id)
+        let made = self.office.invite(Inviting {
+            account: officer.account,
+            group,
+            group_name: row.name,
+            members: members.to_vec(),
+            url: None,
+            days: INVITATION_DAYS,
+        })?;
+        Ok(InviteId(made.name))
     }
 
     pub(super) fn invitation_page(
         &self,
         officer: &Officer,
-        invite: InviteId,
+        id: InviteId,
     ) -> Result<Option<InvitePage>, DeskError> {
         let scope = self.scope(officer)?.area;
-        let found = {
-            let invited = self.invited();
-            let own = invited.get(&invite);
-            own.filter(|own| own.account == officer.account).map(|own| {
-                (
-                    own.group,
-                    own.members.clone(),
-                    own.token,
-                    own.text.clone(),
-                    own.expires_s,
-                )
-            })
-        };
-        let Some((group, numbers, token, text, expires_s)) = found else {
-            return Ok(None);
-        };
-        self.read(|snapshot| {
-            let Some(row) = group_in(snapshot, scope, group)? else {
+        let found = self.read(|snapshot| {
+            let own = self.office.invitation(snapshot, officer.account, id.0)?;
+            let Some(invite) = own else {
                 return Ok(None);
             };
-            let members = users(snapshot, group, &numbers)?;
-            let used_by = arrival::invite(snapshot, &token)?.and_then(|invite| invite.used_by);
-            let pending = pending(snapshot, used_by, &row.name, &members)?;
-            let open = used_by.is_none() && expires_s > now_s();
-            Ok(Some(InvitePage {
-                group_name: row.name,
-                members,
-                qr_text: open.then_some(text),
-                expires_s,
-                pending,
-            }))
-        })
+            let Some(group) = group_in(snapshot, scope, invite.group)? else {
+                return Ok(None);
+            };
+            let members = users(snapshot, invite.group, &invite.members)?;
+            let used = match invite.used_by {
+                None => None,
+                Some(device) => Some(used_by(snapshot, device, &group.name)?),
+            };
+            Ok(Some((invite, group.name, members, used)))
+        })?;
+        let Some((invite, group_name, members, used)) = found else {
+            return Ok(None);
+        };
+        let state = match used {
+            Some(used) => used,
+            None if invite.expires_s <= now_s() => InviteState::Expired,
+            None => InviteState::Open {
+                text: self.office.invitation_text(
+                    officer.account,
+                    id.0,
+                    invite.group,
+                    &group_name,
+                )?,
+                address: self.office.settings().url().unwrap_or_default(),
+            },
+        };
+        Ok(Some(InvitePage {
+            group_name,
+            members,
+            expires_s: invite.expires_s,
+            state,
+        }))
     }
 
     /// Does something about a phone of a group in the officer's scope.
@@ -267,7 +219,11 @@ impl OfficeDesk {
         &self,
         officer: &Officer,
         group: GroupId,
-        decide: impl FnOnce(&Hub, &mut SqliteLedger<'_>, &Acting<'_>) -> Result<(), Refusal>
+        decide: impl FnOnce(
+            &Hub,
+            &mut SqliteLedger<'_>,
+            &Acting<'_>,
+        ) -> Result<Result<(), DeskError>, Refusal>
         + Send
         + 'static,
     ) -> Result<(), DeskError> {
@@ -286,32 +242,57 @@ impl OfficeDesk {
                 decide(hub, ledger, acting)
             },
         );
-        Ok(done?)
+        done?
     }
 }
 
-/// The phone that used a code, while it waits.
-fn pending(
+/// What became of a code that this phone used.
+fn used_by(
     snapshot: &Snapshot<'_>,
-    used_by: Option<KeyId>,
+    device: KeyId,
     group_name: &str,
-    members: &[String],
-) -> Result<Vec<DeviceRow>, LedgerFault> {
-    let Some(device) = used_by else {
-        return Ok(Vec::new());
-    };
-    let found = arrival::candidate(snapshot, device)?;
-    let waiting = found.filter(|found| found.refused_at.is_none());
-    Ok(waiting
-        .map(|found| DeviceRow {
-            device,
-            group: found.group,
-            group_name: group_name.to_owned(),
-            members: members.to_vec(),
-            state: DeviceState::Pending {
+) -> Result<InviteState, LedgerFault> {
+    Ok(match arrival::candidate(snapshot, device)? {
+        None => InviteState::Confirmed,
+        Some(found) if found.refused_at.is_some() => InviteState::Refused,
+        Some(found) => {
+            let row = candidate_row(snapshot, device, &found, group_name.to_owned())?;
+            InviteState::Waiting(row)
+        }
+    })
+}
+
+/// A phone that asked and is not confirmed.
+fn candidate_row(
+    snapshot: &Snapshot<'_>,
+    device: KeyId,
+    found: &Candidate,
+    group_name: String,
+) -> Result<DeviceRow, LedgerFault> {
+    Ok(DeviceRow {
+        device,
+        group: found.group,
+        group_name,
+        members: users(snapshot, found.group, &found.members)?,
+        state: match found.refused_at {
+            None => DeviceState::Pending {
                 since_s: found.asked_s,
             },
-        })
-        .into_iter()
-        .collect())
+            Some(since_s) => DeviceState::Refused { since_s },
+        },
+        reach: Reach::default(),
+    })
+}
+
+impl From<InviteError> for DeskError {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::NoAddress(_) => Self::NoAddress,
+            InviteError::NotKept(error) => error.into(),
+            InviteError::NoCode(why) => {
+                crate::tell(&format!("the console could not make a code: {why}"));
+                Self::Failed
+            }
+        }
+    }
 }

@@ -10,17 +10,24 @@ use sync_core::hub::{Refusal, ReviewInput as Said};
 use sync_core::ids::RecordId;
 use sync_core::log::EntryKind;
 use sync_core::record::Record;
-use sync_core::value::FieldKey;
+use sync_core::value::{FieldKey, Value};
 use sync_core::view::{FieldView, RecordView, Told};
 use sync_core::vocabulary::Vocabulary;
 
 use super::devices::member_names;
 use super::{AreaNames, OfficeDesk};
 use crate::http::console::desk::{
-    Author, DeskError, FieldRow, HistoryRow, MissingField, Officer, RecordPage, RemarkRow,
-    ReviewInput, SaidRow,
+    Author, DeskError, FieldRow, HistoryRow, MissingField, Officer, PhoneClock, RecordPage,
+    RemarkRow, ReviewInput, SaidRow, ValueText,
 };
 use crate::store::Snapshot;
+
+/// Seconds by which a phone's clock may go wrong without a word: clocks drift, and a visit takes
+/// its time on a slow line.
+const CLOCK_SLACK_S: i64 = 10 * 60;
+
+/// What a log is before its first restore.
+const FIRST_GENERATION: u32 = 1;
 
 /// What the page of a record is made of.
 struct Page<'a> {
@@ -105,6 +112,11 @@ impl OfficeDesk {
     }
 }
 
+/// Size of the newest log head that the author of a change had seen.
+fn seen_at(record: &Record, by: ChangeRef) -> u64 {
+    record.change(by).map_or(0, |full| full.change.seen)
+}
+
 /// Heads as they stand on the page: ascending.
 fn heads_of(record: &Record) -> Vec<ChangeRef> {
     let mut heads = record.heads();
@@ -123,11 +135,7 @@ impl Page<'_> {
         let mut names = AreaNames::new(snapshot);
         let area_name = names.of(row.area)?;
         let commune_name = names.of(row.commune)?;
-        let name_of = |area| {
-            let row = snapshot.area(area).ok().flatten()?;
-            Some(format!("{} {}", row.kind.word(), row.name))
-        };
-        let view = RecordView::of_with(record, self.vocabulary, row.lane, &name_of);
+        let view = RecordView::of(record, self.vocabulary, row.lane);
         let group = facts::group(snapshot, row.group)?;
         let missing = view.missing.iter().map(|number| MissingField {
             key: FieldKey::plain(*number),
@@ -147,6 +155,12 @@ impl Page<'_> {
                     .and_then(|number| self.names.get(&number).cloned()),
                 device: row.device,
             },
+            clock: self.clock(
+                snapshot,
+                view.creator,
+                view.clock_s,
+                seen_at(record, view.creator),
+            )?,
             day: row.day,
             received_at_s: row.received_at,
             state: row.state,
@@ -154,7 +168,11 @@ impl Page<'_> {
             heads: heads_of(record),
             missing: missing.collect(),
             remarks: self.remarks(snapshot, entries, &view)?,
-            fields: view.fields.iter().map(|field| self.field(field)).collect(),
+            fields: view
+                .fields
+                .iter()
+                .map(|field| self.field(&mut names, field))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -163,35 +181,100 @@ impl Page<'_> {
         known.map_or_else(|| number.to_string(), |field| field.vi.clone())
     }
 
-    fn field(&self, field: &FieldView) -> FieldRow {
-        let history = field.history.iter().map(|told| HistoryRow {
-            said: self.said(told),
-            by: told.by,
-            built_on: told.heads.clone(),
-            not_before: told.seen,
-            admitted_at: self.placed.get(&told.by).map_or(0, |(index, _)| *index),
-        });
-        FieldRow {
+    fn field(
+        &self,
+        names: &mut AreaNames<'_, '_>,
+        field: &FieldView,
+    ) -> Result<FieldRow, LedgerFault> {
+        let mut history = Vec::new();
+        for told in &field.history {
+            history.push(HistoryRow {
+                said: self.said(names, field, told)?,
+                by: told.by,
+                built_on: told.heads.clone(),
+                not_before: told.seen,
+                admitted_at: self.placed.get(&told.by).map_or(0, |(index, _)| *index),
+            });
+        }
+        let mut rivals = Vec::new();
+        for told in &field.rivals {
+            rivals.push(self.said(names, field, told)?);
+        }
+        Ok(FieldRow {
             key: field.key,
             label: field.label.clone(),
-            said: self.said(&field.value),
-            rivals: field.rivals.iter().map(|told| self.said(told)).collect(),
-            history: history.collect(),
-        }
+            said: self.said(names, field, &field.value)?,
+            rivals,
+            history,
+        })
     }
 
-    fn said(&self, told: &Told) -> SaidRow {
+    fn said(
+        &self,
+        names: &mut AreaNames<'_, '_>,
+        field: &FieldView,
+        told: &Told,
+    ) -> Result<SaidRow, LedgerFault> {
         let member = told.member.and_then(|member| u16::try_from(member).ok());
-        SaidRow {
-            text: told.value.is_some().then(|| told.text.clone()),
+        Ok(SaidRow {
+            value: self.value(names, field, told)?,
             author: Author {
                 member,
                 name: member.and_then(|number| self.names.get(&number).cloned()),
                 device: told.device,
             },
-            clock_s: told.clock_s,
-            received_at_s: self.placed.get(&told.by).map_or(0, |(_, at_s)| *at_s),
-        }
+            clock: self.clock(names.snapshot, told.by, told.clock_s, told.seen)?,
+            received_at_s: self.received_at(told.by),
+        })
+    }
+
+    fn value(
+        &self,
+        names: &mut AreaNames<'_, '_>,
+        field: &FieldView,
+        told: &Told,
+    ) -> Result<Option<ValueText>, LedgerFault> {
+        let unit = self.vocabulary.field(field.key.number);
+        let unit = unit
+            .filter(|_| field.known)
+            .and_then(|row| row.unit.clone());
+        Ok(match (&told.value, unit) {
+            (None, _) => None,
+            (Some(Value::Area(area)), _) => Some(ValueText::Area(names.of(*area)?)),
+            (Some(Value::Number(_)), Some(unit)) => Some(ValueText::Counted {
+                number: told.text.clone(),
+                unit,
+            }),
+            (Some(_), _) => Some(ValueText::Words(told.text.clone())),
+        })
+    }
+
+    fn received_at(&self, by: ChangeRef) -> i64 {
+        self.placed.get(&by).map_or(0, |(_, at_s)| *at_s)
+    }
+
+    /// A phone's clock, held against what is known: a change was written before it was received,
+    /// and after the newest entry that its phone had seen.
+    fn clock(
+        &self,
+        snapshot: &Snapshot<'_>,
+        by: ChangeRef,
+        clock_s: i64,
+        seen: u64,
+    ) -> Result<PhoneClock, LedgerFault> {
+        let newest = match seen.checked_sub(1) {
+            Some(index) => facts::entry(snapshot, index)?,
+            None => None,
+        };
+        // After a restore, entries that came back stand at other places: they bound nothing.
+        let kept = newest.filter(|entry| entry.leaf.generation == FIRST_GENERATION);
+        let not_before_s = kept.map_or(i64::MIN, |entry| entry.leaf.admitted_at);
+        let received_s = self.received_at(by);
+        Ok(PhoneClock {
+            s: clock_s,
+            is_off: clock_s < not_before_s.saturating_sub(CLOCK_SLACK_S)
+                || clock_s > received_s.saturating_add(CLOCK_SLACK_S),
+        })
     }
 
     fn remarks(

@@ -3,8 +3,10 @@
 use axum::http::StatusCode;
 use sync_core::value::FieldKey;
 
+use crate::http::console::desk::InviteId;
+
 use super::desk::{DIGITS, GROUP, PATROL, WAITING, WRITING};
-use super::{Browser, record_path, token_of};
+use super::{Browser, record_path, token_of, value_of};
 
 #[tokio::test]
 async fn an_officer_accepts_without_a_reason() {
@@ -151,7 +153,18 @@ async fn a_phone_is_revoked_in_two_steps() {
         !browser.desk.state.lock().unwrap().revoked,
         "looking revokes nothing"
     );
-    let got = browser.post(&path, &[("token", &token_of(&page))]).await;
+    // the group by name, those outside of the scope by number
+    assert!(page.contains("<li><bdi>Tổ BVANTT ấp Hòa Phuông</bdi></li>"));
+    assert!(page.contains("2 tổ ngoài địa bàn của anh/chị"));
+    let token = token_of(&page);
+    for (groups, status) in [("", StatusCode::BAD_REQUEST), ("1", StatusCode::CONFLICT)] {
+        let form = [("token", token.as_str()), ("groups", groups)];
+        assert_eq!(browser.post(&path, &form).await.status, status);
+        assert!(!browser.desk.state.lock().unwrap().revoked);
+    }
+    let groups = value_of(&page, "groups");
+    let form = [("token", token.as_str()), ("groups", groups.as_str())];
+    let got = browser.post(&path, &form).await;
     assert_eq!(got.location, "/console/devices?done=revoke");
     assert!(browser.desk.state.lock().unwrap().revoked);
     assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
@@ -160,4 +173,44 @@ async fn a_phone_is_revoked_in_two_steps() {
     let token = browser.token().await;
     let got = browser.post(&refuse, &[("token", &token)]).await;
     assert_eq!(got.location, "/console/devices?done=refuse");
+    let page = browser.get(&got.location).await.text;
+    assert!(page.contains("từ chối lúc 16:19 05/09/2026"), "{page}");
+    assert!(!page.contains(&refuse), "it is refused once");
+    // a mistake can be put right, by the same digits
+    let confirm = format!("/console/devices/{GROUP}/{WAITING}/confirm");
+    assert!(page.contains(&confirm));
+}
+
+#[tokio::test]
+async fn a_code_says_what_became_of_it() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let path = format!("/console/enrol/{}", InviteId([9; 16]));
+    let page = browser.get(&path).await.text;
+    assert!(page.contains("<svg") && page.contains("Chưa có máy nào quét mã"));
+    assert!(page.contains("tìm máy chủ tại 127.0.0.1:8443"));
+    assert!(page.contains("chỉ dùng được ngay trên máy chủ này"));
+    browser.desk.state.lock().unwrap().scanned = true;
+    let page = browser.get(&path).await.text;
+    assert!(!page.contains("<svg") && page.contains("đang chờ xác nhận"));
+    assert!(page.contains("name=\"digits\""));
+    browser.desk.state.lock().unwrap().pending_decided = true;
+    let page = browser.get(&path).await.text;
+    assert!(page.contains("đã được xác nhận") && !page.contains("name=\"digits\""));
+    browser.desk.state.lock().unwrap().refused = true;
+    let page = browser.get(&path).await.text;
+    assert!(page.contains("bị từ chối") && page.contains("Tạo mã mới"));
+}
+
+#[tokio::test]
+async fn without_an_address_for_phones_the_page_says_what_to_do_and_makes_no_code() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    browser.desk.state.lock().unwrap().has_address = false;
+    let got = browser.get(&format!("/console/enrol?group={GROUP}")).await;
+    assert_eq!(got.status, StatusCode::OK);
+    assert!(got.text.contains("--public-url") && got.text.contains("Chưa tạo được mã"));
+    assert!(!got.text.contains("name=\"group\""));
+    let path = format!("/console/enrol/{}", InviteId([9; 16]));
+    let got = browser.get(&path).await;
+    assert_eq!(got.status, StatusCode::CONFLICT);
+    assert!(got.text.contains("--public-url") && !got.text.contains("<svg"));
 }

@@ -31,7 +31,11 @@ pub(super) struct State {
     pub(super) filters: Vec<ListFilter>,
     pub(super) reviews: Vec<(u32, ReviewInput)>,
     pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) is_empty: bool,
+    pub(super) has_address: bool,
+    pub(super) scanned: bool,
     pub(super) pending_decided: bool,
+    pub(super) refused: bool,
     pub(super) revoked: bool,
 }
 
@@ -63,6 +67,7 @@ impl TestDesk {
         Self {
             state: Mutex::new(State {
                 accounts,
+                has_address: true,
                 ..State::default()
             }),
         }
@@ -144,7 +149,7 @@ impl Desk for TestDesk {
                 name: row.name.clone(),
                 role: row.role,
                 area: row.area,
-                area_name: "Xã Hòa Tú".to_owned(),
+                area_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
             },
             csrf: *csrf,
             expires_s: *expires_s,
@@ -163,7 +168,7 @@ impl Desk for TestDesk {
         if Vocabulary::builtin().sees_rounded(officer.role, filter.lane) {
             let row = |day| RoundedRow {
                 day,
-                commune_name: "Xã Hòa Tú".to_owned(),
+                commune_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
                 record_type: 4,
             };
             return Ok(ListPage {
@@ -173,12 +178,16 @@ impl Desk for TestDesk {
         }
         let fits = |row: &ListRow| {
             filter.search.as_ref().is_none_or(|search| {
-                search
-                    .query()
-                    .finds(&index_text(&format!("{} {}", row.headline, row.area_name)))
+                search.query().finds(&index_text(&format!(
+                    "{} {}",
+                    row.headline,
+                    row.area_name.plain()
+                )))
             })
         };
-        let rows = if filter.lane == Lane::Open {
+        let rows = if self.state.lock().unwrap().is_empty {
+            Vec::new()
+        } else if filter.lane == Lane::Open {
             open_rows()
         } else {
             vec![tip_row()]
@@ -206,7 +215,7 @@ impl Desk for TestDesk {
     fn areas(&self, _officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
         let area = |area, name: &str, depth| AreaRow {
             area,
-            name: name.to_owned(),
+            name: AreaName::known(area, name),
             depth,
         };
         Ok(vec![
@@ -224,7 +233,7 @@ impl Desk for TestDesk {
         Ok(vec![GroupRow {
             group: GROUP,
             name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
-            area_name: "Ấp Hòa Phuông".to_owned(),
+            area_name: AreaName::known(HAMLET, "Ấp Hòa Phuông"),
         }])
     }
 
@@ -255,7 +264,10 @@ impl Desk for TestDesk {
                 }
             },
         )];
-        if !state.pending_decided {
+        if state.refused {
+            let since_s = NOW_S - 30;
+            rows.push(device(WAITING, DeviceState::Refused { since_s }));
+        } else if !state.pending_decided {
             rows.push(device(
                 WAITING,
                 DeviceState::Pending {
@@ -282,6 +294,10 @@ impl Desk for TestDesk {
         Ok(())
     }
 
+    fn can_invite(&self) -> bool {
+        self.state.lock().unwrap().has_address
+    }
+
     fn invite(
         &self,
         _officer: &Officer,
@@ -298,24 +314,25 @@ impl Desk for TestDesk {
         _officer: &Officer,
         invite: InviteId,
     ) -> Result<Option<InvitePage>, DeskError> {
-        let pending = !self.state.lock().unwrap().pending_decided;
-        let secret = "BINHYEN1:6J2K9QF4T8W3ZC7H5XN0V1RBMPD6A2EYG4S8KJ3L9QTWUZ5C7H1X";
+        let state = self.state.lock().unwrap();
+        let waiting = DeviceState::Pending {
+            since_s: NOW_S - 60,
+        };
+        let state = match state.scanned {
+            _ if !state.has_address => return Err(DeskError::NoAddress),
+            false => InviteState::Open {
+                text: "BINHYEN1:6J2K9QF4T8W3ZC7H5XN0V1RBMPD6A2EYG4S8KJ3L9QTWUZ5C7H1X".to_owned(),
+                address: "https://127.0.0.1:8443".to_owned(),
+            },
+            true if state.refused => InviteState::Refused,
+            true if state.pending_decided => InviteState::Confirmed,
+            true => InviteState::Waiting(device(WAITING, waiting)),
+        };
         Ok((invite == InviteId([9; 16])).then(|| InvitePage {
             group_name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
             members: vec!["Thạch Sóc".to_owned()],
-            qr_text: Some(secret.to_owned()),
             expires_s: NOW_S + 900,
-            pending: pending
-                .then(|| {
-                    device(
-                        WAITING,
-                        DeviceState::Pending {
-                            since_s: NOW_S - 60,
-                        },
-                    )
-                })
-                .into_iter()
-                .collect(),
+            state,
         }))
     }
 
@@ -342,7 +359,9 @@ impl Desk for TestDesk {
         _device: KeyId,
     ) -> Result<(), DeskError> {
         self.call("refuse_device");
-        self.state.lock().unwrap().pending_decided = true;
+        let mut state = self.state.lock().unwrap();
+        state.pending_decided = true;
+        state.refused = true;
         Ok(())
     }
 
@@ -351,8 +370,12 @@ impl Desk for TestDesk {
         _officer: &Officer,
         _group: GroupId,
         device: KeyId,
+        groups_shown: usize,
     ) -> Result<(), DeskError> {
         assert_eq!(device, WRITING);
+        if groups_shown != 3 {
+            return Err(DeskError::Stale);
+        }
         self.call("revoke_device");
         self.state.lock().unwrap().revoked = true;
         Ok(())

@@ -27,16 +27,7 @@ async fn every_page_renders_in_both_languages_behind_its_fences() {
         "/console/no-such-page",
     ];
     for language in ["vi", "en"] {
-        let token = browser.token().await;
-        let form = [
-            ("token", token.as_str()),
-            ("language", language),
-            ("back", "/console/devices"),
-        ];
-        assert_eq!(
-            browser.post("/console/language", &form).await.location,
-            "/console/devices"
-        );
+        browser.speak(language).await;
         for path in paths {
             let got = browser.get(path).await;
             let status = if path.ends_with("no-such-page") {
@@ -100,7 +91,7 @@ async fn a_record_shows_rivals_history_remarks_and_what_is_missing() {
         "Thạch Sóc (2)",
         "5a5a5a5a·41",
         "<code>1233</code>",
-        "Nhập tại bảng điều khiển bởi tài khoản chi.huy",
+        "Tài khoản chi.huy nhập tại bảng điều khiển",
         "Thiếu mục cần điền",
         "tuyến",
         "đã xóa theo yêu cầu",
@@ -108,6 +99,51 @@ async fn a_record_shows_rivals_history_remarks_and_what_is_missing() {
     ] {
         assert!(page.contains(text), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_area_that_ended_or_is_unknown_is_said_in_words() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let list = browser.get("/console").await.text;
+    assert!(list.contains("Địa bàn không rõ (mã cdcdcdcd)"));
+    assert!(!list.contains("cdcdcdcdcd"), "no id in hex");
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert!(page.contains("Ấp Vàm Cũ (không còn từ 01/07/2025)"));
+    browser.speak("en").await;
+    let list = browser.get("/console").await.text;
+    assert!(list.contains("Unknown area (code cdcdcdcd)"));
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert!(page.contains("Ấp Vàm Cũ (no longer exists since 01/07/2025)"));
+}
+
+#[tokio::test]
+async fn a_number_stands_with_its_unit() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert!(page.contains(">120 phút<"));
+    browser.speak("en").await;
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert!(page.contains(">120 minutes<"));
+}
+
+#[tokio::test]
+async fn history_stands_only_where_something_was_edited() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert_eq!(page.matches("<summary>").count(), 1);
+    assert!(page.contains("Lịch sử (3)") && !page.contains("Lịch sử (1)"));
+    // what somebody added later still says who did
+    assert_eq!(page.matches("ghi thêm sau:").count(), 1);
+    assert!(page.contains("Trà Vinh Sơn (3)"));
+}
+
+#[tokio::test]
+async fn a_phone_clock_that_cannot_be_right_is_called_wrong() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let page = browser.get(&record_path(KHMER)).await.text;
+    assert!(page.contains("giờ máy 07:00 01/01/1970 (đồng hồ máy sai)"));
+    let page = browser.get(&record_path(PATROL)).await.text;
+    assert!(page.contains("giờ máy ") && !page.contains("đồng hồ máy sai"));
 }
 
 #[tokio::test]
@@ -239,9 +275,39 @@ async fn a_list_is_filtered_and_goes_on_with_the_filter() {
     browser.desk.forget_calls();
     let page = browser.get("/console?from=31/02/2026").await.text;
     assert!(page.contains("Ngày chưa đúng") && page.contains("value=\"31/02/2026\""));
+    let page = browser
+        .get("/console?from=05/09/2026&to=04/09/2026")
+        .await
+        .text;
+    assert!(page.contains("phải trước hoặc trùng") && page.contains("aria-invalid"));
     let page = browser.get("/console?area=everywhere").await.text;
     assert!(page.contains("Điều kiện lọc không đọc được"));
     assert!(browser.desk.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_says_so_in_words() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    for path in [
+        "/console/no-such-page",
+        "/console?lane=everything",
+        // a form's address, opened again after the form was sent
+        &format!("{}/review", record_path(PATROL)),
+    ] {
+        let got = browser.get(path).await;
+        assert!(got.status.is_client_error(), "{path}");
+        assert!(got.text.contains("Về danh sách và tìm lại"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_says_whether_a_filter_made_it_so() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    browser.desk.state.lock().unwrap().is_empty = true;
+    let page = browser.get("/console").await.text;
+    assert!(page.contains("Khi điện thoại của tổ đồng bộ"));
+    let page = browser.get("/console?type=1").await.text;
+    assert!(page.contains("Bỏ bớt điều kiện lọc"));
 }
 
 #[tokio::test]
@@ -272,6 +338,7 @@ fn every_answer_of_the_desk_has_its_words() {
             DeskError::Invalid,
             DeskError::WrongDigits,
             DeskError::NotWaiting,
+            DeskError::NoAddress,
             DeskError::Busy,
             DeskError::StorageFull,
             DeskError::Failed,

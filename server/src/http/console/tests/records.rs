@@ -1,14 +1,16 @@
 //! Records in every way in which a record can look.
 
 use sync_core::change::ChangeRef;
-use sync_core::ids::{ChainId, KeyId, RecordId};
+use sync_core::ids::{AreaRef, ChainId, KeyId, RecordId};
 use sync_core::value::FieldKey;
 use sync_core::vocabulary::Lane;
 
-use super::desk::{GROUP, KHMER, NOW_S, PATROL, TIP, WAITING};
+use super::desk::{COMMUNE, GROUP, HAMLET, KHMER, NOW_S, PATROL, TIP, WAITING};
 use crate::http::console::desk::*;
 
 const CHAIN_A: ChainId = ChainId([0x5A; 16]);
+/// An area that the server does not know.
+const NOWHERE: AreaRef = AreaRef([0xCD; 16]);
 const CHAIN_B: ChainId = ChainId([0x6B; 16]);
 
 pub(super) fn device(device: KeyId, state: DeviceState) -> DeviceRow {
@@ -22,6 +24,10 @@ pub(super) fn device(device: KeyId, state: DeviceState) -> DeviceRow {
             Vec::new()
         },
         state,
+        reach: Reach {
+            groups: vec!["Tổ BVANTT ấp Hòa Phuông".to_owned()],
+            beyond: 2,
+        },
     }
 }
 
@@ -30,7 +36,7 @@ fn row(record: RecordId, record_type: u16, day: i32, state: u16, headline: &str)
         record,
         record_type,
         group_name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
-        area_name: "Ấp Hòa Phuông".to_owned(),
+        area_name: AreaName::known(HAMLET, "Ấp Hòa Phuông"),
         day,
         state,
         withdrawn: false,
@@ -59,9 +65,10 @@ pub(super) fn open_rows() -> Vec<ListRow> {
         6,
         "Thăm 12 hộ, nhắc khóa cửa mùa gặt",
     );
-    visit.area_name = "Ấp Đồng Tháp".to_owned();
+    visit.area_name = AreaName::known(HAMLET, "Ấp Đồng Tháp");
     let mut training = row(RecordId([8; 16]), 19, 20_690, 4, "");
     training.withdrawn = true;
+    training.area_name = AreaName::unknown(NOWHERE);
     vec![patrol, khmer, visit, training]
 }
 
@@ -81,9 +88,12 @@ fn author(number: u16, name: &str, device: u8) -> Author {
 
 fn said(text: &str, author: Author, ago_s: i64) -> SaidRow {
     SaidRow {
-        text: Some(text.to_owned()),
+        value: Some(ValueText::Words(text.to_owned())),
         author,
-        clock_s: NOW_S - ago_s,
+        clock: PhoneClock {
+            s: NOW_S - ago_s,
+            is_off: false,
+        },
         received_at_s: NOW_S - ago_s + 540,
     }
 }
@@ -169,19 +179,36 @@ pub(super) fn patrol() -> RecordPage {
     let hoa = author(1, "Lý Thị Hoa", 0xB2);
     let erased = FieldRow {
         said: SaidRow {
-            text: None,
+            value: None,
             ..said("", hoa.clone(), 9_000)
         },
         ..field(6, "nơi", &said("", hoa.clone(), 9_000))
     };
+    let mut counted = field(28, "thời lượng", &said("", hoa.clone(), 9_000));
+    counted.said.value = Some(ValueText::Counted {
+        number: "120".to_owned(),
+        unit: "minutes".to_owned(),
+    });
+    let mut gone = field(1, "địa bàn", &said("", hoa.clone(), 9_000));
+    gone.said.value = Some(ValueText::Area(AreaName {
+        ended: Some("2025-07-01".to_owned()),
+        ..AreaName::known(NOWHERE, "Ấp Vàm Cũ")
+    }));
+    let mut later = field(31, "số lượt nhắc nhở", &said("2", hoa.clone(), 8_000));
+    later.history[0].built_on = vec![at(CHAIN_A, 41)];
+    later.history[0].said.author = author(3, "Trà Vinh Sơn", 0xC3);
     RecordPage {
         record: PATROL,
         record_type: 1,
         lane: Lane::Open,
         group_name: "Tổ BVANTT ấp Hòa Phuông".to_owned(),
-        area_name: "Ấp Hòa Phuông".to_owned(),
-        commune_name: "Xã Hòa Tú".to_owned(),
+        area_name: AreaName::known(HAMLET, "Ấp Hòa Phuông"),
+        commune_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
         author: hoa.clone(),
+        clock: PhoneClock {
+            s: NOW_S - 9_000,
+            is_off: false,
+        },
         day: 20_700,
         received_at_s: NOW_S - 8_460,
         state: 4,
@@ -191,7 +218,7 @@ pub(super) fn patrol() -> RecordPage {
             field(
                 2,
                 "từ lúc, đến lúc",
-                &said("04/09/2026 21:00 – 23:15", hoa.clone(), 9_000),
+                &said("21:00 – 23:15 04/09/2026", hoa.clone(), 9_000),
             ),
             field(
                 5,
@@ -204,6 +231,9 @@ pub(super) fn patrol() -> RecordPage {
             ),
             torn(),
             erased,
+            counted,
+            gone,
+            later,
         ],
         missing: vec![MissingField {
             key: FieldKey {
@@ -221,7 +251,7 @@ pub(super) fn tip() -> RecordPage {
         record: TIP,
         record_type: 4,
         lane: Lane::Tip,
-        area_name: "Xã Hòa Tú".to_owned(),
+        area_name: AreaName::known(COMMUNE, "Xã Hòa Tú"),
         fields: vec![field(
             61,
             "loại tin",
@@ -248,6 +278,7 @@ pub(super) fn khmer() -> RecordPage {
             "nội dung",
             &said(KHMER_TEXT, author(2, "Thạch Sóc", 0xC3), 90_000),
         )],
+        clock: PhoneClock { s: 0, is_off: true },
         missing: Vec::new(),
         withdrawn: Some(4),
         ..patrol()

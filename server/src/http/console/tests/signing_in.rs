@@ -133,12 +133,25 @@ async fn a_session_ends_by_time_by_leaving_and_with_its_account() {
     assert!(browser.desk.state.lock().unwrap().sessions.is_empty());
 
     let mut browser = Browser::signed_in("chi.huy").await;
+    let token = browser.token().await;
     CLOCK.set(clock() + SESSION_SECONDS);
-    assert_eq!(browser.get("/console").await.location, "/console/sign-in");
+    let got = browser.get("/console").await;
+    assert_eq!(got.location, "/console/sign-in?why=ended");
+    let page = browser.get(&got.location).await.text;
+    assert!(page.contains("Phiên làm việc đã kết thúc. Vui lòng đăng nhập lại."));
+    // what was typed meanwhile is lost, and the page says so
+    let form = [("token", token.as_str()), ("act", "accept")];
+    let path = format!("{}/review", record_path(PATROL));
+    let got = browser.post(&path, &form).await;
+    assert_eq!(got.location, "/console/sign-in?why=unsent");
+    assert_eq!(browser.reviews_count(), 0);
+    let page = browser.get(&got.location).await.text;
+    assert!(page.contains("nội dung vừa gửi chưa được ghi"));
 
     let mut browser = Browser::signed_in("chi.huy").await;
     browser.desk.state.lock().unwrap().accounts[0].active = false;
-    assert_eq!(browser.get("/console").await.location, "/console/sign-in");
+    let got = browser.get("/console").await;
+    assert_eq!(got.location, "/console/sign-in?why=ended");
 }
 
 #[tokio::test]

@@ -140,6 +140,14 @@ fn the_vocabulary_of_this_release_has_labels_in_both_languages() {
         .for_each(|row| want("type", &row.id));
     vocabulary.states().for_each(|row| want("state", &row.id));
     vocabulary.roles().for_each(|row| want("role", &row.id));
+    let units = vocabulary
+        .fields()
+        .filter_map(|field| field.unit.as_deref());
+    // money is written with its unit; of things that are counted the label says what they are
+    for unit in units.filter(|unit| !["count", "vnd"].contains(unit)) {
+        want("unit", unit);
+        want("unit", &format!("{unit}-one"));
+    }
     for lane in Lane::ALL {
         want("lane", lane.id());
         for (kind, used_for) in [

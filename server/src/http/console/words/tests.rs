@@ -25,9 +25,9 @@ fn days_are_written_in_the_house_format_and_read_back() {
 
 #[test]
 fn times_are_local_whatever_the_machine_thinks() {
-    assert_eq!(time_text(0), "01/01/1970 07:00");
-    assert_eq!(time_text(17 * 3_600 - 60), "01/01/1970 23:59");
-    assert_eq!(time_text(-8 * 3_600), "31/12/1969 23:00");
+    assert_eq!(time_text(0), "07:00 01/01/1970");
+    assert_eq!(time_text(17 * 3_600 - 60), "23:59 01/01/1970");
+    assert_eq!(time_text(-8 * 3_600), "23:00 31/12/1969");
     assert_eq!((local_day(17 * 3_600 - 1), local_day(17 * 3_600)), (0, 1));
 }
 
@@ -56,4 +56,16 @@ fn an_unknown_label_falls_back_to_the_vocabulary() {
     assert_eq!(Locale::En.label("type", "patrol", "Tuần tra"), "Patrol");
     assert_eq!(Locale::En.label("type", "new_kind", "Loại mới"), "Loại mới");
     assert_eq!(Locale::En.record_type(60_000), "60000");
+}
+
+#[test]
+fn a_number_says_its_unit_in_both_languages() {
+    assert_eq!(Locale::Vi.counted("120", "minutes"), "120 phút");
+    assert_eq!(Locale::En.counted("120", "minutes"), "120 minutes");
+    assert_eq!(Locale::En.counted("1", "people"), "1 person");
+    assert_eq!(Locale::Vi.counted("12,5", "hours"), "12,5 giờ");
+    assert_eq!(Locale::En.counted("12,5", "hours"), "12.5 hours");
+    // what has no word of its own, and what only a newer vocabulary knows
+    assert_eq!(Locale::Vi.counted("7", "count"), "7");
+    assert_eq!(Locale::En.counted("7", "parsecs"), "7");
 }
