@@ -98,9 +98,14 @@ fn a_refused_change_is_shown_with_its_words_and_blocks_nothing() {
     let mut world = World::new();
     let (disk_a, disk_b) = (Disk::default(), Disk::default());
     let (ana, bo) = (world.phone(&disk_a), world.phone(&disk_b));
-    let record = save(&bo, LEADER, "Của tổ trưởng");
+    let of_other = save(&bo, LEADER, "Của tổ trưởng");
     world.sync(&bo);
+    let record = save(&ana, MEMBER, "Của tổ viên");
     world.sync(&ana);
+    // who may not edit what others wrote hears it before anything is saved
+    let values = vec![text("summary", "Sửa của người khác")];
+    let told = ana.answer(of_other, MEMBER, values, clock(NOW_S + 60));
+    assert_eq!(told, Err(PhoneError::NoRight));
     // the role was taken from the member while the phone was away
     world
         .act(|hub, ledger, acting| hub.end_member(ledger, acting, GROUP, MEMBER))
@@ -109,7 +114,7 @@ fn a_refused_change_is_shown_with_its_words_and_blocks_nothing() {
         &ana,
         MEMBER,
         &record,
-        vec![text("summary", "Sửa của người khác")],
+        vec![text("summary", "Sửa lúc không còn quyền")],
     );
     let lost = save(&ana, MEMBER, "Ghi lúc không còn quyền");
     let good = save(&ana, LEADER, "Mục tốt");
@@ -132,7 +137,7 @@ fn a_refused_change_is_shown_with_its_words_and_blocks_nothing() {
     let badge = ana.read(record.clone()).unwrap().badge;
     assert_eq!(badge.refused.len(), 1);
     assert_eq!(ana.read(good).unwrap().badge.phase, Phase::Received);
-    assert_eq!(summary(&ana, &record), "Của tổ trưởng");
+    assert_eq!(summary(&ana, &record), "Của tổ viên");
     assert_same_after_a_new_start(&ana, &disk_a);
     world.verify();
 }
