@@ -95,6 +95,17 @@ struct OwnChain {
     closed: Option<u32>,
 }
 
+impl OwnChain {
+    /// The newest change that is named and offered.
+    fn last(&self) -> u32 {
+        self.closed.unwrap_or(self.seq)
+    }
+    /// Whether the server has yet to get something of it.
+    fn is_behind(&self) -> bool {
+        self.known < self.last()
+    }
+}
+
 /// What an entry of the log was, for rewinding.
 #[derive(Debug, Clone, Copy)]
 struct Seen {

@@ -12,7 +12,7 @@ use crate::exchange::{
     Answer, AnswerFacts, Evidence, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, Sealed,
     WireEntry, WireError, WireSaid, fates_bytes,
 };
-use crate::ids::{Feed, GroupId, Hash32, Logbook, RecordId};
+use crate::ids::{ChainId, Feed, GroupId, Hash32, Logbook, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
 use crate::replica::load::{at_key, feed_op, groups_op, setting};
 use crate::replica::state::{
@@ -440,14 +440,14 @@ impl Replica {
             .find(|(claim, ..)| *claim == fate.claim);
         let (first, last) = sent.map_or((1, 0), |(_, first, last)| (*first, *last));
         let through = match fate.outcome {
-            Outcome::Gap => fate.through.min(chain.seq),
+            Outcome::Gap => fate.through.min(chain.last()),
             Outcome::Forked => fate.through,
             Outcome::Received | Outcome::Waiting | Outcome::Full | Outcome::Refused => {
                 fate.through.min(last)
             }
         };
         let range = match fate.outcome {
-            Outcome::Gap => through.saturating_add(1)..=chain.seq,
+            Outcome::Gap => through.saturating_add(1)..=chain.last(),
             Outcome::Refused => return,
             Outcome::Received | Outcome::Waiting | Outcome::Full | Outcome::Forked => {
                 first..=through.min(last)
@@ -456,7 +456,7 @@ impl Replica {
         chain.known = match fate.outcome {
             // a rewind may have gone back farther
             Outcome::Gap => through.min(chain.known),
-            Outcome::Forked => through.min(chain.seq),
+            Outcome::Forked => through.min(chain.last()),
             Outcome::Received | Outcome::Waiting | Outcome::Refused | Outcome::Full => {
                 chain.known.max(through)
             }
@@ -486,23 +486,24 @@ impl Replica {
             }
         }
         if fate.outcome == Outcome::Forked {
-            self.leave_chains(logbook, next);
+            self.leave_chains(id, logbook, next);
         }
     }
 
     /// A chain was forked: nothing more is written on it, and what the server does not have of
     /// this logbook is said again on a new chain. That holds for the other chains of the logbook
     /// too, because what they say may build on what must be said again.
-    fn leave_chains(&mut self, logbook: Logbook, next: &mut Next) {
+    fn leave_chains(&mut self, forked: ChainId, logbook: Logbook, next: &mut Next) {
         self.installation = None;
         next.ops.push(setting(SETTING_INSTALLATION, &[]));
         for (id, chain) in &mut self.chains {
-            if chain.logbook != logbook || chain.closed.is_some() {
+            let last = chain.last();
+            if chain.logbook != logbook || (chain.closed.is_some() && *id != forked) {
                 continue;
             }
             chain.closed = Some(chain.known);
             next.ops.push(chain.op(*id));
-            for seq in chain.known.saturating_add(1)..=chain.seq {
+            for seq in chain.known.saturating_add(1)..=last {
                 let at = ChangeRef { chain: *id, seq };
                 let Some(mut held) = self.changes.remove(&at) else {
                     continue;
@@ -579,6 +580,7 @@ impl Replica {
                 next.ops.push(held.op());
                 next.touched.insert(full.change.record);
                 self.hold(held);
+                self.take_over(at.chain, next);
                 self.chain_knows(at, next);
             }
             WireSaid::Aside { at, change, reason } => {
@@ -612,10 +614,32 @@ impl Replica {
         let taken = self.changes.get(&at).is_some_and(|held| held.hash != hash);
         if taken {
             chain.known = chain.known.min(at.seq.saturating_sub(1));
-            self.leave_chains(logbook, next);
+            self.leave_chains(at.chain, logbook, next);
         } else if at.seq > chain.seq && Some(chain.installation) == self.installation {
             self.installation = None;
             next.ops.push(setting(SETTING_INSTALLATION, &[]));
+        }
+    }
+
+    /// What another copy of this phone wrote on a chain that both have is this phone's to bring as
+    /// well, if the server loses it: the same key signs it, and the other copy may be gone.
+    fn take_over(&mut self, id: ChainId, next: &mut Next) {
+        let Some(chain) = self.chains.get_mut(&id) else {
+            return;
+        };
+        let before = chain.last();
+        loop {
+            let seq = chain.last().saturating_add(1);
+            let Some(held) = self.changes.get(&ChangeRef { chain: id, seq }) else {
+                break;
+            };
+            match &mut chain.closed {
+                Some(last) => *last = seq,
+                None => (chain.seq, chain.hash) = (seq, held.hash),
+            }
+        }
+        if chain.last() != before {
+            next.ops.push(chain.op(id));
         }
     }
 
@@ -626,7 +650,7 @@ impl Replica {
             return;
         };
         let before = chain.known;
-        while chain.known < chain.seq.min(at.seq) && chain.closed.is_none() {
+        while chain.known < chain.last().min(at.seq) {
             let seq = chain.known.saturating_add(1);
             let place = ChangeRef { seq, ..at };
             let settled = self

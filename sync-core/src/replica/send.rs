@@ -58,9 +58,7 @@ impl Replica {
     /// Whether something waits to be sent.
     #[must_use]
     pub fn has_queued(&self) -> bool {
-        self.chains
-            .values()
-            .any(|chain| chain.closed.is_none() && chain.known < chain.seq)
+        self.chains.values().any(OwnChain::is_behind)
     }
 
     /// A request within a budget of about `budget_bytes` of body, the answer within
@@ -135,8 +133,7 @@ impl Replica {
         let mut groups = self.groups.clone();
         for chain in self.chains.values() {
             let group = chain.logbook.group;
-            let unsent = chain.closed.is_none() && chain.known < chain.seq;
-            if unsent && !groups.iter().any(|(known, _)| *known == group) {
+            if chain.is_behind() && !groups.iter().any(|(known, _)| *known == group) {
                 groups.push((group, FeedSet::default()));
             }
         }
@@ -188,7 +185,7 @@ impl Replica {
         let (mut spent, mut count) = (0usize, 0usize);
         let mut sent: BTreeSet<ChangeRef> = BTreeSet::new();
         for (id, chain) in &self.chains {
-            let last = chain.closed.unwrap_or(chain.seq);
+            let last = chain.last();
             let mut tip = chain.known.min(last);
             let mut changes: Vec<(FullChange, bool)> = Vec::new();
             // what a new chain says may build on what an old one has yet to bring
@@ -270,8 +267,7 @@ impl Replica {
             && self.chains.values().any(|elder| {
                 elder.logbook == chain.logbook
                     && elder.installation != chain.installation
-                    && elder.closed.is_none()
-                    && elder.known < elder.seq
+                    && elder.is_behind()
             })
     }
 
