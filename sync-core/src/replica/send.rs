@@ -11,7 +11,7 @@ use crate::codec::Model;
 use crate::exchange::{
     FeedSet, Ground, GroupClaim, Home, OutRun, Proof, Request, TipClaim, Wants, prefix_of,
 };
-use crate::ids::{ChainId, GroupId, Hash32};
+use crate::ids::{ChainId, GroupId, Hash32, RecordId};
 use crate::limits::{
     OFFERED_ACTS_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, STATEMENT_CHAINS_MAX,
 };
@@ -208,12 +208,13 @@ impl Replica {
                     proofs.show(found, plan.claims.len(), seq);
                 }
                 (spent, count) = (spent.saturating_add(cost), count.saturating_add(1));
+                let record = held.full.change.record;
                 let known = held
                     .full
                     .change
                     .heads
                     .first()
-                    .is_none_or(|head| sent.contains(head) || self.server_has(*head));
+                    .is_none_or(|head| sent.contains(head) || self.server_has(*head, record));
                 changes.push((held.full.clone(), !known));
                 sent.insert(at);
                 tip = seq;
@@ -281,13 +282,16 @@ impl Replica {
         })
     }
 
-    /// Whether the server knows what record this change is about.
-    fn server_has(&self, at: ChangeRef) -> bool {
+    /// Whether the server knows that this change is about `record`. What was built on may have lost
+    /// its place to a change about another.
+    fn server_has(&self, at: ChangeRef, record: RecordId) -> bool {
         self.changes
             .get(&at)
+            .filter(|held| held.full.change.record == record)
             .is_some_and(|held| match held.standing {
-                // what another wrote and a restored server lost is shown, and unknown there
-                Standing::Waiting => held.full.change.device == self.device(),
+                // what another phone, or another copy of this one, wrote and a restored server lost
+                // is shown, and unknown there
+                Standing::Waiting => self.chains.contains_key(&at.chain),
                 Standing::Received => true,
                 Standing::Aside(_) => held.placed.is_some(),
                 Standing::Queued | Standing::Forked => false,
