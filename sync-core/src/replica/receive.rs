@@ -456,6 +456,13 @@ impl Replica {
         chain.known = match fate.outcome {
             // a rewind may have gone back farther
             Outcome::Gap => through.min(chain.known),
+            // This very answer rewound to before the run. What lies between is sent again, so that
+            // its fate is told: a phone that has lost the right to read hears of it in no feed.
+            Outcome::Received | Outcome::Waiting | Outcome::Full | Outcome::Forked
+                if chain.known.saturating_add(1) < first =>
+            {
+                chain.known
+            }
             Outcome::Forked => through.min(chain.last()),
             Outcome::Received | Outcome::Waiting | Outcome::Refused | Outcome::Full => {
                 chain.known.max(through)
@@ -486,14 +493,14 @@ impl Replica {
             }
         }
         if fate.outcome == Outcome::Forked {
-            self.leave_chains(id, logbook, next);
+            self.leave_chains(id, through, logbook, next);
         }
     }
 
     /// A chain was forked: nothing more is written on it, and what the server does not have of
     /// this logbook is said again on a new chain. That holds for the other chains of the logbook
     /// too, because what they say may build on what must be said again.
-    fn leave_chains(&mut self, forked: ChainId, logbook: Logbook, next: &mut Next) {
+    fn leave_chains(&mut self, forked: ChainId, through: u32, logbook: Logbook, next: &mut Next) {
         self.installation = None;
         next.ops.push(setting(SETTING_INSTALLATION, &[]));
         for (id, chain) in &mut self.chains {
@@ -501,9 +508,11 @@ impl Replica {
             if chain.logbook != logbook || (chain.closed.is_some() && *id != forked) {
                 continue;
             }
-            chain.closed = Some(chain.known);
+            // of the forked chain the server has all up to the fork, told or not
+            let end = if *id == forked { through } else { chain.known };
+            chain.closed = Some(end.min(last));
             next.ops.push(chain.op(*id));
-            for seq in chain.known.saturating_add(1)..=last {
+            for seq in end.saturating_add(1)..=last {
                 let at = ChangeRef { chain: *id, seq };
                 let Some(mut held) = self.changes.remove(&at) else {
                     continue;
@@ -613,8 +622,9 @@ impl Replica {
         let logbook = chain.logbook;
         let taken = self.changes.get(&at).is_some_and(|held| held.hash != hash);
         if taken {
-            chain.known = chain.known.min(at.seq.saturating_sub(1));
-            self.leave_chains(at.chain, logbook, next);
+            let through = at.seq.saturating_sub(1);
+            chain.known = chain.known.min(through);
+            self.leave_chains(at.chain, through, logbook, next);
         } else if at.seq > chain.seq && Some(chain.installation) == self.installation {
             self.installation = None;
             next.ops.push(setting(SETTING_INSTALLATION, &[]));
