@@ -9,7 +9,9 @@ use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
 use crate::exchange::{Evidence, FeedSet};
 use crate::hub::arrival::EnrolAnswer;
-use crate::ids::{ChainId, Feed, GroupId, Hash32, InstallationNonce, Logbook, ReadNonce, Realm};
+use crate::ids::{
+    ChainId, Feed, GroupId, Hash32, InstallationNonce, Logbook, ReadNonce, Realm, RecordId,
+};
 use crate::limits::REQUEST_GROUPS_MAX;
 use crate::log::{AsideReason, Digest, Receipt};
 use crate::replica::state::{
@@ -372,14 +374,19 @@ impl Replica {
         Ok(())
     }
 
-    /// Keeps a change in memory, without merging it.
-    pub(super) fn hold(&mut self, held: Held) {
-        let at = held.full.change.at;
-        self.of_record
-            .entry(held.full.change.record)
-            .or_default()
-            .insert(at);
-        self.changes.insert(at, held);
+    /// Keeps a change in memory, without merging it, in the place of what was held there. The
+    /// record of that is told when it is another.
+    pub(super) fn hold(&mut self, held: Held) -> Option<RecordId> {
+        let (at, record) = (held.full.change.at, held.full.change.record);
+        let before = self.changes.insert(at, held);
+        let other = before
+            .map(|before| before.full.change.record)
+            .filter(|other| *other != record);
+        if let Some(of) = other.and_then(|other| self.of_record.get_mut(&other)) {
+            of.remove(&at);
+        }
+        self.of_record.entry(record).or_default().insert(at);
+        other
     }
 
     /// What an act teaches about groups and members.

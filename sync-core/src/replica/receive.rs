@@ -588,7 +588,8 @@ impl Replica {
                 self.make_room(at, held.hash, next);
                 next.ops.push(held.op());
                 next.touched.insert(full.change.record);
-                self.hold(held);
+                // the log has another change here than the one that was pulled before a restore
+                next.touched.extend(self.hold(held));
                 self.take_over(at.chain, next);
                 self.chain_knows(at, next);
             }
