@@ -4,10 +4,12 @@
 mod check;
 mod dice;
 mod phone;
+mod script;
 mod world;
 
 pub use dice::Dice;
 pub use phone::{Disk, SimPhone};
+pub use script::{HighWater, PATROL, PRESENT, SUMMARY, Target, Verdict};
 pub use world::{Outcome, World};
 
 /// Runs one seed to its end and checks every oracle.

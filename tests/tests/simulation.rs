@@ -1,4 +1,4 @@
-//! Two thousand short seeds of the simulation, and the named scenarios. Millions: `sim --count`.
+//! Two thousand short seeds of the simulation. Millions: `sim --count`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

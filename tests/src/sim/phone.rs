@@ -28,6 +28,21 @@ impl Disk {
             }
         }
     }
+
+    /// Whether these words stand anywhere on it.
+    #[must_use]
+    pub fn holds(&self, words: &str) -> bool {
+        self.0
+            .iter()
+            .any(|((_, key), value)| found(key, words) || found(value, words))
+    }
+}
+
+/// Whether these words stand in these bytes.
+pub(super) fn found(bytes: &[u8], words: &str) -> bool {
+    bytes
+        .windows(words.len())
+        .any(|window| window == words.as_bytes())
 }
 
 /// A phone.
@@ -35,6 +50,8 @@ impl Disk {
 pub struct SimPhone {
     /// What it was enrolled with.
     pub identity: Identity,
+    /// The vocabulary of its release.
+    pub vocabulary: Vocabulary,
     /// Its store.
     pub disk: Disk,
     /// What the host keeps where no backup reaches.
@@ -55,10 +72,11 @@ impl SimPhone {
     /// # Panics
     /// When the disk's rows are no replica: then the simulation has found a fault.
     #[must_use]
-    pub fn new(identity: Identity, disk: Disk, members: Vec<u16>) -> Self {
-        let replica = load(&identity, &disk, 0);
+    pub fn new(identity: Identity, vocabulary: Vocabulary, disk: Disk, members: Vec<u16>) -> Self {
+        let replica = load(&identity, &vocabulary, &disk, 0);
         Self {
             identity,
+            vocabulary,
             disk,
             high_water: 0,
             replica,
@@ -70,10 +88,16 @@ impl SimPhone {
 
     /// The app was killed: memory is gone, the disk stays.
     pub fn restart(&mut self) {
-        self.replica = load(&self.identity, &self.disk, self.high_water);
+        self.replica = load(
+            &self.identity,
+            &self.vocabulary,
+            &self.disk,
+            self.high_water,
+        );
     }
 
-    /// Saves an edit; in some draws the app is killed before or after the disk has it.
+    /// Saves an edit; on a rough day the app is killed before or after the disk has it, now and
+    /// then.
     ///
     /// # Errors
     /// Why it was not saved. `Ok(None)`: the app was killed before the disk had it.
@@ -81,12 +105,13 @@ impl SimPhone {
         &mut self,
         edit: &Edit,
         now_s: i64,
+        rough: bool,
         dice: &mut Dice,
     ) -> Result<Option<FullChange>, SaveError> {
         let clock_s = now_s.saturating_add(self.clock_error_s);
         let mono_s = u32::try_from(now_s.rem_euclid(1 << 30)).unwrap_or(0);
         let job = self.replica.save(edit, clock_s, mono_s, &dice.bytes())?;
-        if dice.chance(3) {
+        if rough && dice.chance(3) {
             self.restart();
             return Ok(None);
         }
@@ -94,7 +119,7 @@ impl SimPhone {
         let full = job.change().clone();
         self.replica.handle_appended(job)?;
         self.high_water = self.replica.high_water();
-        if dice.chance(3) {
+        if rough && dice.chance(3) {
             self.restart();
         }
         Ok(Some(full))
@@ -145,17 +170,12 @@ impl SimPhone {
     clippy::panic,
     reason = "a phone that cannot read its own disk is the fault to find"
 )]
-fn load(identity: &Identity, disk: &Disk, high_water: u64) -> Replica {
+fn load(identity: &Identity, vocabulary: &Vocabulary, disk: &Disk, high_water: u64) -> Replica {
     let rows = disk
         .0
         .iter()
         .map(|((table, key), value)| (*table, key.clone(), value.clone()));
-    match Replica::load(
-        identity.clone(),
-        Vocabulary::builtin().clone(),
-        rows,
-        high_water,
-    ) {
+    match Replica::load(identity.clone(), vocabulary.clone(), rows, high_water) {
         Ok(replica) => replica,
         Err(error) => panic!("a phone cannot read its own disk: {error}"),
     }

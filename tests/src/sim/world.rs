@@ -66,27 +66,41 @@ pub struct World {
 }
 
 impl World {
-    /// A world with one group and a few confirmed phones.
+    /// A world with one group and a few phones, most of them confirmed.
     ///
     /// # Panics
     /// When the very first steps fail: then nothing works.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        let mut world = Self::without_phones(seed);
+        let count = 2 + world.dice.below(3);
+        for nth in 0..count {
+            let members = match nth {
+                0 => vec![1],
+                1 => vec![2, 3],
+                _ => vec![],
+            };
+            let enrolled = world.enrol(members);
+            assert_eq!(enrolled, Ok(()), "a phone can be enrolled");
+        }
+        world
+    }
+
+    /// A world with one group and four members: a leader, two members, a mediator. No phone yet.
+    ///
+    /// # Panics
+    /// When the very first steps fail: then nothing works.
+    #[must_use]
+    pub fn without_phones(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let realm = Realm {
             org: OrgId([1; 16]),
             log: LogId([2; 16]),
         };
-        let hub = Hub::new(
-            realm,
-            Secret::from_bytes(&[7; 32]),
-            [9; 32],
-            Vocabulary::builtin().clone(),
-        );
         let group = GroupId(dice.bytes());
         let mut world = Self {
             dice,
-            hub,
+            hub: new_hub(realm, Vocabulary::builtin()),
             ledger: MemoryLedger::default(),
             phones: Vec::new(),
             group,
@@ -113,16 +127,6 @@ impl World {
             Ok(())
         });
         assert_eq!(founded, Ok(()), "a group can be founded");
-        let count = 2 + world.dice.below(3);
-        for nth in 0..count {
-            let members = match nth {
-                0 => vec![1],
-                1 => vec![2, 3],
-                _ => vec![],
-            };
-            let enrolled = world.enrol(members);
-            assert_eq!(enrolled, Ok(()), "a phone can be enrolled");
-        }
         world
     }
 
@@ -165,6 +169,20 @@ impl World {
     /// # Errors
     /// What the hub refuses.
     pub fn enrol(&mut self, members: Vec<u16>) -> Result<(), Refusal> {
+        let vocabulary = self.hub.vocabulary().clone();
+        self.ask_in(members, vocabulary)?;
+        if self.dice.chance(70) {
+            self.confirm(self.phones.len() - 1)?;
+        }
+        Ok(())
+    }
+
+    /// A phone with this vocabulary asks to be enrolled.
+    pub(super) fn ask_in(
+        &mut self,
+        members: Vec<u16>,
+        vocabulary: Vocabulary,
+    ) -> Result<(), Refusal> {
         let (token, device) = (self.dice.bytes(), SimPhone::key(&mut self.dice));
         let (group, expires) = (self.group, self.now_s + 86_400);
         self.desk(|hub, ledger, _| hub.invite(ledger, group, members, &token, expires))?;
@@ -172,17 +190,15 @@ impl World {
         let now_s = self.now_s;
         let answer = self.desk(|hub, ledger, _| hub.enrol(ledger, &request, now_s))?;
         let mut disk = Disk::default();
-        disk.apply(&Replica::enrolled(self.hub.vocabulary(), &answer));
+        disk.apply(&Replica::enrolled(&vocabulary, &answer));
         let identity = Identity {
             realm: self.hub.realm(),
             log: self.hub.log_key(),
             device,
         };
         let writers = answer.members.iter().map(|(number, _)| *number).collect();
-        self.phones.push(SimPhone::new(identity, disk, writers));
-        if self.dice.chance(70) {
-            self.confirm(self.phones.len() - 1)?;
-        }
+        self.phones
+            .push(SimPhone::new(identity, vocabulary, disk, writers));
         Ok(())
     }
 
@@ -275,7 +291,7 @@ impl World {
             return Ok(());
         }
         // a refusal to save is an ordinary answer: a lost right, a full record
-        if let Ok(Some(full)) = phone.save(&edit, now_s, &mut self.dice) {
+        if let Ok(Some(full)) = phone.save(&edit, now_s, true, &mut self.dice) {
             let hash = full.change.hash(&self.hub.realm());
             self.saved.insert((full.change.at, hash));
         }
@@ -464,7 +480,7 @@ impl World {
     }
 
     /// The server answers a body, exactly as the binary does.
-    fn serve(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
+    pub(super) fn serve(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
         match self.serve_or_stop(body) {
             Ok(answer) => Ok(answer),
             Err(stop) if stop.code == ProblemCode::Failed => Err(stop.detail),
@@ -649,6 +665,16 @@ fn ignore_refusal(done: Result<(), Refusal>) -> Result<(), String> {
         Err(Refusal::Store(fault)) => Err(fault.to_string()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// A hub with the keys that all worlds share.
+pub(super) fn new_hub(realm: Realm, vocabulary: &Vocabulary) -> Hub {
+    Hub::new(
+        realm,
+        Secret::from_bytes(&[7; 32]),
+        [9; 32],
+        vocabulary.clone(),
+    )
 }
 
 /// Priming takes a while, so all worlds share one model.
