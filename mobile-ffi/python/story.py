@@ -424,18 +424,30 @@ class Story:
         assert field(self.bo, old, "links.corrected_by").value.text == new.record
         assert field(self.bo, new.record, "links.corrects").value.text == old
 
-    def a_member_may_not_correct_another_and_reads_why(self):
+    def a_member_may_not_correct_another_and_hears_it_before_saving(self):
         record = self.bo.save(self.leader, "patrol", patrol(self.bo.phone, "Của tổ trưởng"))
         self.bo.sync()
         self.ana.sync()
-        self.ana.edit(self.member, record, [words("summary", "Sửa của người khác")])
+        try:
+            self.ana.edit(self.member, record, [words("summary", "Sửa của người khác")])
+            raise AssertionError("a member corrected the leader")
+        except ffi.PhoneError.NoRight as error:
+            assert error.words_vi()
+        assert not self.ana.phone.waiting()
+
+    def who_lost_the_right_meanwhile_reads_why_and_holds_up_nobody(self):
+        run = self.server.run
+        guest = int(run("member", "add", "Lê Văn Mẫu", "--group", self.group))
+        self.ana.sync()
+        self.ana.save(guest, "patrol", patrol(self.ana.phone, "Ghi lúc không còn quyền"))
         good = self.ana.save(self.member, "patrol", patrol(self.ana.phone, "Không bị chặn"))
+        run("member", "end", str(guest), "--group", self.group)
         self.ana.sync()
         (row,) = self.ana.phone.waiting()
-        assert row.why == ffi.WaitingWhy.REFUSED and row.words
-        assert row.said[0].text == "Sửa của người khác"
+        assert row.why == ffi.WaitingWhy.HELD and row.words
+        said = [value.text for value in row.said]
+        assert "Ghi lúc không còn quyền" in said, said
         assert self.ana.phone.read(good).badge.phase == ffi.Phase.RECEIVED
-        assert field(self.ana, record, "summary").value.text == "Của tổ trưởng"
 
     def a_restored_phone_writes_on_a_new_chain(self):
         copy = self.directory / "copy.store"
@@ -507,7 +519,7 @@ def main():
 
 
 STEP_WORDS = {
-    "a", "an", "another", "both", "records", "somebody", "the", "they", "two", "what",
+    "a", "an", "another", "both", "records", "somebody", "the", "they", "two", "what", "who",
 }
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ const MODE: u16 = 25;
 const BY_FERRY: u16 = 900;
 
 /// The built-in vocabulary a release later: one type, one field and one list value more.
-fn newer() -> Result<Vocabulary, String> {
+pub(crate) fn newer() -> Result<Vocabulary, String> {
     let mut files: Vec<(&str, String)> = BUILTIN_FILES
         .iter()
         .map(|(name, text)| (*name, (*text).to_owned()))
@@ -49,7 +49,7 @@ fn newer() -> Result<Vocabulary, String> {
     Vocabulary::load(&files).map_err(|faults| format!("{faults:?}"))
 }
 
-fn weather(words: &str) -> (u16, Value) {
+pub(crate) fn weather(words: &str) -> (u16, Value) {
     (WEATHER, Value::Text(words.to_owned()))
 }
 
@@ -104,7 +104,7 @@ fn releases(world: &mut World) -> Result<Releases, String> {
     })
 }
 
-fn put(
+pub(crate) fn put(
     world: &mut World,
     nth: usize,
     member: u16,

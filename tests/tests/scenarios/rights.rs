@@ -4,25 +4,29 @@ use sync_core::hub::ledger::Row;
 use sync_core::ids::GroupId;
 use sync_core::log::AsideReason;
 use sync_core::replica::{SaveError, Standing};
+use sync_core::vocabulary::Vocabulary;
 use tests::sim::{PATROL, SUMMARY, Target, World};
 
+use crate::old_vocabulary::{newer, put, weather};
 use crate::{LEADER, MEMBER, admitted, aside, every_seed, must, some_patrols, two_phones};
 
 /// Number of the role of an ordinary member.
 const MEMBER_ROLE: u16 = 1;
 
-/// A member edits the leader's record in the middle of an afternoon's work. That edit and what
-/// builds on it are refused; all else of the same chain counts.
+/// In the middle of an afternoon's work a phone says something that the server has no word for.
+/// That edit and what builds on it in the same record are refused; all else of the chain counts.
 #[test]
 fn refused_change_in_mid_chain() {
     every_seed(|world| {
-        let (leader, member) = two_phones(world)?;
-        let of_leader = world.patrol(leader, LEADER, "Của tổ trưởng.")?;
-        world.sync(leader)?;
+        let leader = world.join(&[LEADER], Vocabulary::builtin())?;
+        let member = world.join(&[MEMBER], &newer()?)?;
+        let first = world.patrol(member, MEMBER, "Trước đó.")?;
         world.sync(member)?;
-        let record = of_leader.change.record;
+        world.sync(leader)?;
+        let record = first.change.record;
         let before = some_patrols(world, member, MEMBER, "Trước chỗ bị từ chối")?;
-        let refused = world.reword(member, MEMBER, record, "Không được sửa chỗ này.")?;
+        let unknown = [weather("Không có từ cho chỗ này.")];
+        let refused = put(world, member, MEMBER, Target::Of(record), &unknown)?;
         let follows = world.reword(member, MEMBER, record, "Sửa tiếp chỗ này.")?;
         let mut after = some_patrols(world, member, MEMBER, "Sau chỗ bị từ chối")?;
         let own = before[0].change.record;
@@ -42,7 +46,8 @@ fn refused_change_in_mid_chain() {
 
         admitted(world, &before)?;
         admitted(world, &after)?;
-        aside(world, core::slice::from_ref(&refused), AsideReason::Role)?;
+        let reason = AsideReason::Vocabulary;
+        aside(world, core::slice::from_ref(&refused), reason)?;
         aside(
             world,
             core::slice::from_ref(&follows),
@@ -51,7 +56,7 @@ fn refused_change_in_mid_chain() {
         world.settle()?;
         for nth in [leader, member] {
             let shown = world.shown(nth, record);
-            must(shown.as_deref() == Some("Của tổ trưởng."), || {
+            must(shown.as_deref() == Some("Trước đó."), || {
                 format!("phone {nth} shows {shown:?}")
             })?;
         }
@@ -61,7 +66,7 @@ fn refused_change_in_mid_chain() {
         // who wrote them keeps them and sees why
         let badge = world.phones[member].replica.badge(record);
         let expected = vec![
-            (refused.change.at, AsideReason::Role),
+            (refused.change.at, AsideReason::Vocabulary),
             (follows.change.at, AsideReason::FollowsAside),
         ];
         must(badge.refused == expected, || format!("{:?}", badge.refused))

@@ -3,7 +3,7 @@
 use sync_core::act::{Control, Said};
 use sync_core::change::FullChange;
 use sync_core::hub::{ReviewInput, facts};
-use sync_core::log::EntryKind;
+use sync_core::log::{EntryKind, Leaf};
 use sync_core::value::{FieldKey, Value};
 use sync_core::vocabulary::Vocabulary;
 use tests::sim::{HighWater, PRESENT, SUMMARY, Target, World};
@@ -42,6 +42,7 @@ fn server_restored_from_an_old_backup() {
                 format!("{:?} was not acknowledged", full.change.at)
             })?;
         }
+        let leaves = leaves_of(world, &lost)?;
         // one visit has landed and nobody was told, and one edit is on a phone only
         let landed = world.patrol(member, MEMBER, "Đã tới máy chủ, chưa ai biết.")?;
         let letter = world.letter(member)?;
@@ -73,9 +74,13 @@ fn server_restored_from_an_old_backup() {
         admitted(world, &old)?;
         lost.extend([landed, queued]);
         admitted(world, &lost)?;
+        // what had been admitted comes back as it was, all else is of the new generation
+        must(leaves_of(world, &lost[..leaves.len()])? == leaves, || {
+            "what was admitted once has other leaves now".to_owned()
+        })?;
         let state = facts::log_state(&world.ledger).map_err(|fault| fault.to_string())?;
         for entry in world.entries()? {
-            let is_old = entry.index < state.generation_start;
+            let is_old = entry.index < state.generation_start || leaves.contains(&entry.leaf);
             let expected = if is_old { before } else { before + 1 };
             must(entry.leaf.generation == expected, || {
                 format!("entry {} is of another generation", entry.index)
@@ -91,6 +96,17 @@ fn server_restored_from_an_old_backup() {
             "what was erased came back with the backup".to_owned()
         })
     });
+}
+
+/// The leaves of these changes, in their order.
+fn leaves_of(world: &World, changes: &[FullChange]) -> Result<Vec<Leaf>, String> {
+    let entries = world.entries()?;
+    let leaf = |full: &FullChange| {
+        let mut all = entries.iter().map(|entry| entry.leaf);
+        all.find(|leaf| leaf.at == full.change.at)
+            .ok_or_else(|| format!("{:?} is not in the log", full.change.at))
+    };
+    changes.iter().map(leaf).collect()
 }
 
 /// The restored server grows past the head that a phone holds before that phone comes: two
