@@ -13,6 +13,7 @@ mod devices;
 mod find;
 mod groups;
 mod officers;
+mod proof;
 mod quarantine;
 mod serve;
 mod upkeep;
@@ -94,6 +95,9 @@ enum Command {
     Quarantine(quarantine::QuarantineCommand),
     /// Erases values of one change, here and on every phone.
     Erase(upkeep::EraseArgs),
+    /// Proves to others, who trust the log's key only, what is in the log.
+    #[command(subcommand)]
+    Proof(proof::ProofCommand),
     /// Checks the whole log: chains, statements, tree, heads.
     Verify,
     /// Builds again all that follows from the log, and says whether it was as it should be.
@@ -231,6 +235,7 @@ fn prepared(mut command: Command) -> Result<Command, NotDone> {
         | Command::Device(_)
         | Command::Quarantine(_)
         | Command::Erase(_)
+        | Command::Proof(_)
         | Command::Verify
         | Command::Rebuild => {}
     }
@@ -277,6 +282,7 @@ fn run(office: &Office, command: &Command) -> Outcome {
         Command::Device(command) => devices::run(office, command),
         Command::Quarantine(command) => quarantine::run(office, command),
         Command::Erase(args) => upkeep::erase(office, args),
+        Command::Proof(command) => proof::run(office, command),
         Command::Verify => upkeep::verify(office),
         Command::Rebuild => upkeep::rebuild(office),
         Command::Backup(args) => upkeep::backup(office, args),

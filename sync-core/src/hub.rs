@@ -20,6 +20,7 @@ pub mod desk;
 pub mod facts;
 pub mod ledger;
 mod project;
+mod prove;
 mod verify;
 mod visit;
 
@@ -27,6 +28,7 @@ mod visit;
 mod tests;
 
 pub use desk::{Acting, Refusal, ReviewInput};
+pub use prove::{EntryProof, GrowthProof, SignedHead};
 pub use verify::{VerifyFault, VerifyReport};
 pub use visit::{Arrived, Stop, Verified};
 

@@ -1,6 +1,7 @@
 //! Finding what a person means: an area by code, id or name; a group, a device or a chain by the
-//! beginning of its id.
+//! beginning of its id; a change by its place.
 
+use sync_core::change::ChangeRef;
 use sync_core::hub::facts::{self, Group};
 use sync_core::hub::ledger::View;
 use sync_core::ids::{AreaRef, ChainId, GroupId, KeyId};
@@ -180,8 +181,24 @@ pub(super) fn device(known: &[KeyId], asked: &str) -> Result<KeyId, NotDone> {
     }
 }
 
+/// The place of a change, by CHAIN:SEQ.
+pub(super) fn change(office: &Office, asked: &str) -> Result<ChangeRef, NotDone> {
+    let Some((chain, seq)) = asked.split_once(':') else {
+        return Err(NotDone(format!(
+            "{asked:?}: write CHAIN:SEQ, as the record's history at the console shows it"
+        )));
+    };
+    let seq = seq
+        .parse()
+        .map_err(|_letters| NotDone(format!("{seq:?} is no number of a change on its chain")))?;
+    Ok(ChangeRef {
+        chain: self::chain(office, chain)?,
+        seq,
+    })
+}
+
 /// The chain whose id begins so.
-pub(super) fn chain(office: &Office, asked: &str) -> Result<ChainId, NotDone> {
+fn chain(office: &Office, asked: &str) -> Result<ChainId, NotDone> {
     let digits = asked.to_lowercase();
     let is_id = digits.bytes().all(|b| b.is_ascii_hexdigit())
         && (ID_DIGITS_MIN..=CHAIN_DIGITS).contains(&digits.len());

@@ -238,7 +238,7 @@ fn copy_keys(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 pub(super) fn erase(office: &Office, args: &EraseArgs) -> Result<Outcome, NotDone> {
-    let at = change_of(office, &args.at)?;
+    let at = find::change(office, &args.at)?;
     let mut keys = Vec::new();
     for field in &args.fields {
         keys.push(key_of(office, at, field)?);
@@ -283,21 +283,6 @@ fn clean_files(office: &Office) -> Result<(), NotDone> {
             "the values are erased, but the files still hold traces of them ({why}): run the same \
              command again"
         ))
-    })
-}
-
-fn change_of(office: &Office, asked: &str) -> Result<ChangeRef, NotDone> {
-    let Some((chain, seq)) = asked.split_once(':') else {
-        return Err(NotDone(format!(
-            "{asked:?}: write CHAIN:SEQ, as the record's history at the console shows it"
-        )));
-    };
-    let seq = seq
-        .parse()
-        .map_err(|_letters| NotDone(format!("{seq:?} is no number of a change on its chain")))?;
-    Ok(ChangeRef {
-        chain: find::chain(office, chain)?,
-        seq,
     })
 }
 

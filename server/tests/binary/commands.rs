@@ -4,7 +4,12 @@
 use std::fs;
 
 use sync_core::act::act_chain;
-use sync_core::ids::Feed;
+use sync_core::bytes::Reader;
+use sync_core::change::ChangeRef;
+use sync_core::hub::{EntryProof, GrowthProof, SignedHead};
+use sync_core::ids::{ChainId, Feed, Hash32, Realm};
+use sync_core::keys::PublicKey;
+use sync_core::log::{EntryKind, Head, Leaf};
 
 use super::common::{COMMUNE, PROVINCE, Server, command, command_with};
 
@@ -302,4 +307,128 @@ fn commands_work_without_a_server_too() {
         .fails(1);
     server.run(&["device", "refuse", "abcd"]).fails(1);
     server.run(&["device", "revoke", "abcd"]).fails(1);
+}
+
+/// What `proof` printed, read by one who has nothing else.
+struct Printed(Vec<(String, String)>);
+
+impl Printed {
+    fn of(server: &Server, words: &[&str]) -> Self {
+        let text = server.run(words).ok();
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        Self(
+            lines
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
+    }
+    fn text(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_else(|| panic!("no {name}"))
+    }
+    fn number<T: std::str::FromStr>(&self, name: &str) -> T {
+        let number = self.text(name).parse();
+        number.unwrap_or_else(|_| panic!("{name} is no number"))
+    }
+    fn hash(&self, name: &str) -> Hash32 {
+        Hash32::from_hex(self.text(name)).unwrap()
+    }
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let digits = self.text(name).as_bytes().chunks(2);
+        digits
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+    fn path(&self) -> Vec<Hash32> {
+        self.all("node")
+            .map(|hex| Hash32::from_hex(hex).unwrap())
+            .collect()
+    }
+    fn head(&self) -> SignedHead {
+        SignedHead {
+            head: Head {
+                generation: self.number("head_generation"),
+                generation_start: self.number("head_generation_start"),
+                size: self.number("head_size"),
+                safe_size: self.number("head_safe_size"),
+                root: self.hash("head_root"),
+                time_s: self.number("head_time"),
+            },
+            signature: self.bytes("head_signature").try_into().unwrap(),
+        }
+    }
+    fn realm(&self) -> Realm {
+        let mut bytes = self.bytes("org");
+        bytes.extend(self.bytes("log"));
+        let mut r = Reader::new(&bytes);
+        Realm {
+            org: sync_core::ids::OrgId::read(&mut r).unwrap(),
+            log: sync_core::ids::LogId::read(&mut r).unwrap(),
+        }
+    }
+    fn key(&self) -> PublicKey {
+        PublicKey(self.bytes("log_key").try_into().unwrap())
+    }
+}
+
+#[test]
+fn a_proof_can_be_checked_by_one_who_has_the_logs_key_only() {
+    let server = Server::new();
+    for name in ["Tổ 1", "Tổ 2", "Tổ 3"] {
+        server.group(name);
+    }
+    let printed = Printed::of(&server, &["proof", "entry", "2"]);
+    let (chain, seq) = printed.text("place").split_once(':').unwrap();
+    let leaf = Leaf {
+        kind: EntryKind::from_number(printed.number("kind")).unwrap(),
+        feed: Feed::read(&mut Reader::new(&printed.bytes("feed"))).unwrap(),
+        at: ChangeRef {
+            chain: ChainId::from_hex(chain).unwrap(),
+            seq: seq.parse().unwrap(),
+        },
+        entry: printed.hash("entry_hash"),
+        admitted_at: printed.number("admitted_at"),
+        generation: printed.number("generation"),
+    };
+    let proof = EntryProof {
+        index: printed.number("index"),
+        leaf,
+        path: printed.path(),
+        head: printed.head(),
+    };
+    let (realm, key) = (printed.realm(), printed.key());
+    assert!(proof.holds(&realm, &key));
+    assert_eq!(printed.hash("leaf_hash"), leaf.hash(&realm, key.id()));
+    let mut other = proof.clone();
+    other.leaf.admitted_at += 1;
+    assert!(!other.holds(&realm, &key));
+    let mut other = proof;
+    other.head.head.time_s += 1;
+    assert!(!other.holds(&realm, &key));
+    let by_place = Printed::of(&server, &["proof", "entry", printed.text("place")]);
+    assert_eq!(by_place.text("index"), "2");
+
+    let printed = Printed::of(&server, &["proof", "growth", "2"]);
+    let proof = GrowthProof {
+        size: printed.number("from_size"),
+        root: printed.hash("from_root"),
+        path: printed.path(),
+        head: printed.head(),
+    };
+    assert!(proof.holds(&realm, &key));
+    let mut other = proof;
+    other.root.0[0] ^= 1;
+    assert!(!other.holds(&realm, &key));
+
+    let told = server.run(&["proof", "entry", "9999"]).fails(1);
+    assert!(told.contains("no entry"), "{told}");
+    for size in ["0", "9999"] {
+        let told = server.run(&["proof", "growth", size]).fails(1);
+        assert!(told.contains("verify"), "{told}");
+    }
+    let told = server.run(&["proof", "entry", "here"]).fails(1);
+    assert!(told.contains("CHAIN:SEQ"), "{told}");
 }

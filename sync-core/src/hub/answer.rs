@@ -12,7 +12,7 @@ use crate::hub::visit::{Standing, Verified};
 use crate::hub::{Hub, Told};
 use crate::ids::{Feed, GroupId, KeyId, ReadNonce};
 use crate::limits::{ANSWER_BUDGET_BYTES, ANSWER_BYTES_MAX, ANSWER_ENTRIES_MAX, NONCE_DAYS};
-use crate::log::{Digest, EntryKind, Head, Leaf, Receipt, answer_hash};
+use crate::log::{Digest, EntryKind, Leaf, Receipt, answer_hash};
 
 const DAY_S: i64 = 86_400;
 
@@ -42,14 +42,7 @@ impl Hub {
         let followed = ground.groups.iter().filter(|(_, feeds)| feeds.0 != 0);
         let age = self.nonce_age(verified.device, verified.request.nonce, now_s);
         let mut answer = Answer {
-            head: Head {
-                generation: state.generation,
-                generation_start: state.generation_start,
-                size: state.size,
-                safe_size: state.safe_size,
-                root: state.root,
-                time_s: now_s,
-            },
+            head: state.head(now_s),
             nonce: (age != Some(0)).then(|| self.nonce(verified.device, day_of(now_s))),
             upto: 0,
             more: false,

@@ -8,7 +8,7 @@ use crate::hub::ledger::{LedgerFault, Pair, Table, View};
 use crate::ids::{AreaRef, ChainId, Feed, GroupId, Hash32, KeyId, Logbook, Realm, RecordId};
 use crate::keys::PublicKey;
 use crate::limits::{GRANT_MEMBERS_MAX, NAME_BYTES_MAX};
-use crate::log::{AsideReason, Digest, EntryKind, Leaf};
+use crate::log::{AsideReason, Digest, EntryKind, Head, Leaf};
 use crate::merkle::{Frontier, NodeAt};
 use crate::record::Record;
 use crate::vocabulary::{Lane, Vocabulary};
@@ -111,6 +111,19 @@ impl LogState {
         w.into_bytes()
     }
     pub(super) const KEY: &[u8] = STATE_KEY;
+
+    /// The head of this state, at a server time.
+    #[must_use]
+    pub fn head(self, now_s: i64) -> Head {
+        Head {
+            generation: self.generation,
+            generation_start: self.generation_start,
+            size: self.size,
+            safe_size: self.safe_size,
+            root: self.root,
+            time_s: now_s,
+        }
+    }
 }
 
 /// State of the log; of an empty one before anything was written.

@@ -232,23 +232,9 @@ impl Replica {
             if plan.claims.len() >= STATEMENT_CHAINS_MAX {
                 break;
             }
-            let place = groups.iter().position(|(g, _)| *g == chain.logbook.group);
-            let claim = match place.and_then(|place| u8::try_from(place).ok()) {
-                Some(group) if chain.known == 0 => TipClaim::New {
-                    installation: chain.installation,
-                    group,
-                    lane: chain.logbook.lane,
-                    seq: tip,
-                },
-                // a chain that the server knows, or of a group that the phone has lost
-                Some(_) | None => TipClaim::Known {
-                    prefix: prefix_of(&id.0),
-                    seq: tip,
-                },
-            };
-            if chain.known == 0 && place.is_none() {
+            let Some(claim) = claim_of(groups, *id, chain, tip) else {
                 continue;
-            }
+            };
             if !changes.is_empty() {
                 plan.runs.push(OutRun {
                     claim: plan.claims.len(),
@@ -306,6 +292,27 @@ impl Replica {
         }
         self.offers.iter().take(OFFERED_ACTS_MAX).cloned().collect()
     }
+}
+
+/// How a chain is named; `None` for one that the server has nothing of, of a group that the request
+/// does not name.
+fn claim_of(
+    groups: &[(GroupId, FeedSet)],
+    id: ChainId,
+    chain: &OwnChain,
+    seq: u32,
+) -> Option<TipClaim> {
+    if chain.known > 0 {
+        let prefix = prefix_of(&id.0);
+        return Some(TipClaim::Known { prefix, seq });
+    }
+    let place = groups.iter().position(|(g, _)| *g == chain.logbook.group)?;
+    Some(TipClaim::New {
+        installation: chain.installation,
+        group: u8::try_from(place).ok()?,
+        lane: chain.logbook.lane,
+        seq,
+    })
 }
 
 /// Claim, first and last number of a run.
