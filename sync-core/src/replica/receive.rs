@@ -602,6 +602,7 @@ impl Replica {
                     next.ops.push(held.op());
                     next.touched.insert(held.full.change.record);
                 } else {
+                    self.make_room(*at, *change, next);
                     self.foreign.insert(*at, *change);
                     let key = at_key(*at);
                     next.ops
@@ -638,10 +639,13 @@ impl Replica {
         let Some(chain) = self.chains.get_mut(&id) else {
             return;
         };
-        let before = chain.last();
+        let already = chain.last();
         loop {
-            let seq = chain.last().saturating_add(1);
-            let Some(held) = self.changes.get(&ChangeRef { chain: id, seq }) else {
+            let (last, seq) = (chain.last(), chain.last().saturating_add(1));
+            let held_at = |seq| self.changes.get(&ChangeRef { chain: id, seq });
+            let before = held_at(last).map_or(Hash32::default(), |held| held.hash);
+            let follows = |held: &&Held| held.full.change.previous == before;
+            let Some(held) = held_at(seq).filter(follows) else {
                 break;
             };
             match &mut chain.closed {
@@ -649,7 +653,7 @@ impl Replica {
                 None => (chain.seq, chain.hash) = (seq, held.hash),
             }
         }
-        if chain.last() != before {
+        if chain.last() != already {
             next.ops.push(chain.op(id));
         }
     }
