@@ -117,7 +117,9 @@ impl Replica {
             self.afresh = false;
         }
         let received = |fate: &Fate| fate.outcome == Outcome::Received;
-        if !self.confirmed && (answer.upto > 0 || answer.fates.iter().any(received)) {
+        // rights are told to a confirmed phone only, also that it has none any more
+        let of_confirmed = answer.upto > 0 || answer.groups.is_some();
+        if !self.confirmed && (of_confirmed || answer.fates.iter().any(received)) {
             self.confirmed = true;
             next.ops.push(setting(SETTING_CONFIRMED, &[1]));
         }
@@ -384,20 +386,26 @@ impl Replica {
             .map(|(at, _)| *at)
             .collect();
         for at in gone {
-            if let Some(held) = self.changes.remove(&at) {
-                let id = held.full.change.record;
-                if let Some(of) = self.of_record.get_mut(&id) {
-                    of.remove(&at);
-                }
-                next.touched.insert(id);
+            if let Some(hash) = self.drop_change(at, next) {
                 // the hash stays, so that the chain can go on when the right comes back
-                self.foreign.insert(at, held.hash);
-                let (key, hash) = (at_key(at), held.hash);
-                next.ops.push(delete(TABLE_CHANGE, &key));
+                self.foreign.insert(at, hash);
+                let key = at_key(at);
                 next.ops
                     .push(put(TABLE_FOREIGN, &key, hash.as_bytes().to_vec()));
             }
         }
+    }
+
+    /// A change leaves this phone, whole; its hash.
+    fn drop_change(&mut self, at: ChangeRef, next: &mut Next) -> Option<Hash32> {
+        let held = self.changes.remove(&at)?;
+        let record = held.full.change.record;
+        if let Some(of) = self.of_record.get_mut(&record) {
+            of.remove(&at);
+        }
+        next.ops.push(delete(TABLE_CHANGE, &at_key(at)));
+        next.touched.insert(record);
+        Some(held.hash)
     }
 
     fn forget_seen(&mut self, feed: &Feed, next: &mut Next) {
@@ -603,6 +611,8 @@ impl Replica {
                     next.touched.insert(held.full.change.record);
                 } else {
                     self.make_room(*at, *change, next);
+                    // what was pulled here before a restore is not what the log has now
+                    self.drop_change(*at, next);
                     self.foreign.insert(*at, *change);
                     let key = at_key(*at);
                     next.ops
