@@ -116,10 +116,7 @@ impl Replica {
         if !answer.more {
             self.afresh = false;
         }
-        let received = |fate: &Fate| fate.outcome == Outcome::Received;
-        // rights are told to a confirmed phone only, also that it has none any more
-        let of_confirmed = answer.upto > 0 || answer.groups.is_some();
-        if !self.confirmed && (of_confirmed || answer.fates.iter().any(received)) {
+        if !self.confirmed && is_for_confirmed(&answer) {
             self.confirmed = true;
             next.ops.push(setting(SETTING_CONFIRMED, &[1]));
         }
@@ -775,6 +772,13 @@ impl Replica {
             next.ops.push(setting(SETTING_NONCE, nonce.as_bytes()));
         }
     }
+}
+
+/// Whether only a phone that an officer has confirmed gets such an answer. Rights are told to no
+/// other, also that there are none any more.
+fn is_for_confirmed(answer: &Answer) -> bool {
+    let received = |fate: &Fate| fate.outcome == Outcome::Received;
+    answer.upto > 0 || answer.groups.is_some() || answer.fates.iter().any(received)
 }
 
 /// Whether the server took nothing for a reason that another visit will not change.
