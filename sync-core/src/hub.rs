@@ -141,7 +141,7 @@ impl Hub {
         }
         if !request.acts.is_empty() {
             let mut tx = Tx::begin(self, ledger, acting.now_s)?;
-            tx.take_back(&request.acts)?;
+            tx.take_back(&request.acts, acting)?;
             tx.finish()?;
         }
         Ok(())

@@ -126,7 +126,7 @@ impl<'a> Snapshot<'a> {
     /// # Errors
     /// [`LedgerFault`], when even that cannot be done.
     pub fn check(&self) -> Result<Option<String>, LedgerFault> {
-        sqlite::check(self.connection)
+        sqlite::check(Path::new(self.connection.path().unwrap_or_default()))
     }
 }
 

@@ -105,7 +105,7 @@ impl SqliteStore {
     /// # Errors
     /// [`LedgerFault`], when even that cannot be done.
     pub fn check(&self) -> Result<Option<String>, LedgerFault> {
-        check(&self.file.connection)
+        check(&self.file.path)
     }
 
     #[cfg(test)]
@@ -311,7 +311,11 @@ pub(super) fn last(
     read().map_err(fault_in(table))
 }
 
-pub(super) fn check(connection: &Connection) -> Result<Option<String>, LedgerFault> {
+/// On a connection of its own: the search index keeps what it knows of itself with each
+/// connection, and one that has not looked since the last write would be called damaged.
+pub(super) fn check(path: &Path) -> Result<Option<String>, LedgerFault> {
+    let failed = |error: StoreOpenError| LedgerFault::Failed(error.to_string());
+    let connection = opening::open_reader(path).map_err(failed)?;
     let verdict: String = connection
         .query_row("pragma quick_check(1)", [], |row| row.get(0))
         .map_err(fault)?;

@@ -308,7 +308,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
     }
 
     /// Keys of a change whose values are not to be kept.
-    fn erased_keys(&self, at: ChangeRef) -> Result<Vec<FieldKey>, LedgerFault> {
+    pub(super) fn erased_keys(&self, at: ChangeRef) -> Result<Vec<FieldKey>, LedgerFault> {
         let Some(row) = self.ledger.get(Table::Erased, &place_key(at))? else {
             return Ok(Vec::new());
         };

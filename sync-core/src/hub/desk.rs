@@ -1,6 +1,6 @@
 //! What officers and the command line do: each act is an entry of the log, signed and seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -159,8 +159,16 @@ impl<L: Ledger> Tx<'_, '_, L> {
 
     /// Takes back acts of an earlier generation that a phone kept: each was signed by this log,
     /// and each follows the one before it. Others are left alone.
-    pub(super) fn take_back(&mut self, acts: &[FullAct]) -> Result<u32, LedgerFault> {
-        let mut taken = 0u32;
+    ///
+    /// Where the desk went on before anybody saw that entries were lost, other acts stand on the
+    /// chain, and a lost one can never follow again. Then what it protected counts more than its
+    /// place: an erasure, a revocation, the end of a membership is said anew.
+    pub(super) fn take_back(
+        &mut self,
+        acts: &[FullAct],
+        acting: &Acting<'_>,
+    ) -> Result<(), LedgerFault> {
+        let mut parted = BTreeSet::new();
         for full in acts {
             let act: &SignedAct = &full.act;
             if act.generation >= self.state.generation
@@ -168,18 +176,54 @@ impl<L: Ledger> Tx<'_, '_, L> {
             {
                 continue;
             }
+            let place = facts::place(self.ledger, act.at)?;
+            if place.is_some_and(|place| place.hash == act.hash(&self.hub.realm)) {
+                continue; // it is here
+            }
             let tip = facts::chain(self.ledger, act.at.chain)?;
-            let follows = act.at.seq == tip.map_or(0, |tip| tip.seq).saturating_add(1)
-                && act.previous == tip.map_or(Hash32::default(), |tip| tip.hash);
-            if follows && !matches!(act.said, Said::Control(Control::Generation { .. })) {
+            let is_next = act.at.seq == tip.map_or(0, |tip| tip.seq).saturating_add(1);
+            let follows = is_next && act.previous == tip.map_or(Hash32::default(), |tip| tip.hash);
+            let begins = matches!(act.said, Said::Control(Control::Generation { .. }));
+            if follows && !begins {
                 self.append_act(full)?;
-                taken = taken.saturating_add(1);
                 if let Said::Control(Control::Enrol { device, .. }) = &act.said {
                     self.let_in(device.id())?;
                 }
+            } else if place.is_some() || is_next || parted.contains(&act.at.chain) {
+                parted.insert(act.at.chain);
+                if self.lacks_protection(&act.said)? {
+                    self.sign(acting, act.feed, act.said.clone(), None)?;
+                }
             }
         }
-        Ok(taken)
+        Ok(())
+    }
+
+    /// Whether an act takes something away from somebody, and what it took is here.
+    fn lacks_protection(&self, said: &Said) -> Result<bool, LedgerFault> {
+        let Said::Control(control) = said else {
+            return Ok(false);
+        };
+        Ok(match control {
+            Control::Erase { change, keys } => {
+                let erased = self.erased_keys(*change)?;
+                keys.iter().any(|key| !erased.contains(key))
+            }
+            Control::Revoke { group, device } => facts::grants(self.ledger, *device)?
+                .iter()
+                .any(|(of, grant)| of == group && *grant != Grant::Revoked),
+            Control::MemberEnd { group, number } => {
+                facts::role_at(self.ledger, *group, *number, self.state.size)?.is_some()
+            }
+            Control::Generation { .. }
+            | Control::Group { .. }
+            | Control::Member { .. }
+            | Control::Enrol { .. }
+            | Control::Officer { .. }
+            | Control::Areas { .. }
+            | Control::Admit { .. }
+            | Control::Vocabulary { .. } => false,
+        })
     }
 }
 

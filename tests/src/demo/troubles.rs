@@ -6,7 +6,7 @@ use super::world::World;
 use super::{Fault, Outcome};
 
 /// So far into a request.
-const INTO_REQUEST: u64 = 120;
+const INTO_REQUEST: u64 = 40;
 /// So far before the end of the shortest answer.
 const BEFORE_END: u64 = 60;
 /// What a phone without a battery shows: three minutes after midnight, 1 January 1970.

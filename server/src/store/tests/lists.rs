@@ -388,3 +388,32 @@ fn counts_hold_every_lane_known_and_nothing_else() {
             .all(|row| known.contains(&(row.day, row.commune, row.record_type)))
     );
 }
+
+/// The search index keeps what it knows of itself with each connection: one that searched before
+/// the last write must not call that write damage.
+#[test]
+fn a_reader_that_searched_before_a_write_finds_no_damage_after_it() {
+    let (_directory, mut store, _) = filled();
+    let readers = Readers::open(store.path(), 1).unwrap();
+    let searched = ListQuery {
+        search: Some(search_query("tuan tra").unwrap()),
+        ..query()
+    };
+    for round in 0..8_u64 {
+        let found = readers.read(|snapshot| snapshot.list(&everything(), &searched));
+        assert!(!found.unwrap().rows.is_empty());
+        let rows: Vec<Row> = (0..10)
+            .map(|n| {
+                let mut row = row(10_000 + round * 100 + n);
+                row.words = index_text(&format!("Tuần tra đêm {round} {n}"));
+                row
+            })
+            .collect();
+        project(&mut store, &rows);
+        assert_eq!(
+            readers.read(|snapshot| snapshot.check()),
+            Ok(None),
+            "{round}"
+        );
+    }
+}
