@@ -66,6 +66,7 @@ fn core_is_pure_bites() {
         "let t = std::fs::read(p);",
         "use std::{collections::BTreeMap, fs};",
         "use std::net::TcpStream;",
+        "use std::io::Write;",
         "let t = std::thread::spawn(run);",
         "let t = std::env::var(\"SEED\");",
         "async fn pull() {}",

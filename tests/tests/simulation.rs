@@ -1,4 +1,4 @@
-//! Two thousand short seeds of the simulation. Millions: `sim --count`.
+//! Two thousand short seeds of the simulation. Millions: `sim --count`; by name: `scenarios.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

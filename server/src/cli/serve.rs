@@ -36,6 +36,10 @@ pub(super) fn serve(data: &Path, args: &ServeArgs) -> Outcome {
             format!("--public-url {url}: write https://HOST or https://HOST:PORT, without a path"),
         );
     }
+    // before anything is founded
+    if let Some(Err(outcome)) = args.listen.as_deref().map(address_of) {
+        return outcome;
+    }
     let (office, running) = match Office::open(data, Begin::Allowed) {
         Ok(open) => open,
         Err(why) => return Outcome::failed(NO_DATA, why.to_string()),

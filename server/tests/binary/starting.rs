@@ -29,12 +29,15 @@ fn help_says_what_there_is_and_nonsense_is_told_apart() {
         "verify",
         "rebuild",
         "backup",
+        "proof",
     ] {
         assert!(text.contains(word), "{word}");
     }
     let data = tempfile::tempdir().unwrap();
     command(data.path(), &["nonsense"]).fails(2);
     command(data.path(), &["serve", "--listen", "nowhere"]).fails(2);
+    let founded = fs::read_dir(data.path()).unwrap().count();
+    assert_eq!(founded, 0, "a slip of the pen founds no log");
     command(data.path(), &["serve", "--public-url", "http://x"]).fails(2);
     command(data.path(), &["serve", "--cert", "x"]).fails(2);
     let without = common::program().arg("verify").output().unwrap();

@@ -42,7 +42,8 @@ const CORE_ORDER: [(&str, &str); 2] = [
     ("HashSet", "iteration order must replay: BTreeSet"),
 ];
 /// Modules of std that sync-core has no use for.
-const CORE_MODULES: [(&str, &str); 4] = [
+const CORE_MODULES: [(&str, &str); 5] = [
+    ("io", "the core reads and writes nothing"),
     ("net", "the core opens nothing"),
     ("thread", "the caller owns threads"),
     ("process", "the core starts nothing"),
