@@ -6,7 +6,9 @@ use super::{Own, answer_of, fate};
 use crate::act::{ActDraft, Control, FullAct, Said, act_chain};
 use crate::bytes::Writer;
 use crate::change::Slot;
-use crate::exchange::{FeedSet, Outcome, ProblemCode, TipClaim, VERSION, prefix_of, unpack};
+use crate::exchange::{
+    FeedSet, Outcome, Problem, ProblemCode, TipClaim, VERSION, prefix_of, unpack,
+};
 use crate::hub::Told;
 use crate::ids::{Feed, Hash32, LogId, ReadNonce, Realm};
 use crate::keys::Secret;
@@ -408,6 +410,93 @@ fn no_word_of_receipt_exists_before_the_commit_returned() {
             .hub
             .admit_all(&mut world.ledger, &[&verified], 1)
             .is_ok()
+    );
+}
+
+/// How a visit ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    DiskFails,
+    AnswerLost,
+    Well,
+}
+
+/// One visit; whether the phone was told that the disk is full.
+fn visit_ending(world: &mut World, phone: &mut Phone, ending: Ending) -> bool {
+    let outgoing = phone.poll();
+    let before = world.ledger.clone();
+    let body = if ending == Ending::DiskFails {
+        let arrived = world.hub.open(model(), outgoing.body()).unwrap();
+        let verified = world.hub.verify_visit(&world.ledger, &arrived).unwrap();
+        let Some(told) = world.hub.look(&verified) else {
+            let mut disk = FailingDisk(before.clone());
+            let told = world.hub.admit_all(&mut disk, &[&verified], world.now_s);
+            assert!(told.is_err() && world.ledger == before);
+            return phone
+                .take(&outgoing, &Problem::pack(ProblemCode::DiskFull, ""))
+                .is_err();
+        };
+        let now_s = world.now_s;
+        let answer = world
+            .hub
+            .answer(model(), &world.ledger, &verified, &told, now_s);
+        answer.unwrap()
+    } else {
+        world.deliver(outgoing.body()).unwrap().body
+    };
+    if ending != Ending::AnswerLost {
+        phone.take(&outgoing, &body).unwrap();
+    }
+    false
+}
+
+/// Whatever fails and in whatever order: what a phone calls received is in the log as it was
+/// written, and when the disk holds again nothing is missing and nothing is there twice.
+#[test]
+fn nothing_is_called_received_that_is_not_on_the_disk() {
+    let (mut refused, mut received_early) = (0, 0);
+    for seed in 0..60_u64 {
+        let mut world = World::new();
+        let mut phones = [settled(&mut world, MEMBER), settled(&mut world, LEADER)];
+        let mut written = Vec::new();
+        for byte in noise(seed, 24) {
+            let nth = usize::from(byte & 1);
+            let member = [MEMBER, LEADER][nth];
+            if byte & 2 == 0 {
+                written.push(world.patrol(&mut phones[nth], member, "một vòng"));
+            }
+            let ending = match byte >> 2 & 3 {
+                0 => Ending::DiskFails,
+                1 => Ending::AnswerLost,
+                _ => Ending::Well,
+            };
+            refused += u32::from(visit_ending(&mut world, &mut phones[nth], ending));
+            for (full, standing) in phones.iter().flat_map(|phone| phone.replica.changes()) {
+                if standing == Standing::Received {
+                    received_early += 1;
+                    let place = super::facts::place(&world.ledger, full.change.at).unwrap();
+                    let hash = full.change.hash(&REALM);
+                    assert!(place.is_some_and(|place| place.hash == hash), "seed {seed}");
+                }
+            }
+        }
+        for phone in &mut phones {
+            world.settle(phone);
+        }
+        world.verify();
+        for full in &written {
+            let place = super::facts::place(&world.ledger, full.change.at).unwrap();
+            assert!(
+                place.is_some_and(|place| place.aside.is_none()),
+                "seed {seed}"
+            );
+        }
+        let report = world.hub.verify_log(&world.ledger).unwrap();
+        assert_eq!(report.changes, written.len() as u64, "seed {seed}");
+    }
+    assert!(
+        refused > 50 && received_early > 1_000,
+        "{refused} {received_early}"
     );
 }
 
