@@ -10,10 +10,12 @@
 //! the store: if they cannot be written, drop the replica and load it again, and the next visit
 //! brings the same answer.
 
+mod chains;
 mod load;
 mod prove;
 mod receive;
 mod resay;
+mod rewind;
 mod save;
 mod send;
 mod state;

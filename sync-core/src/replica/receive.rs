@@ -9,15 +9,15 @@ use crate::bytes::{Malformed, Writer};
 use crate::change::ChangeRef;
 use crate::codec::Model;
 use crate::exchange::{
-    Answer, AnswerFacts, Evidence, Fate, FeedSet, Outcome, Problem, ProblemCode, Reply, Sealed,
-    WireEntry, WireError, WireSaid, fates_bytes,
+    Answer, AnswerFacts, Evidence, Fate, Outcome, Problem, ProblemCode, Reply, Sealed, WireEntry,
+    WireError, WireSaid, fates_bytes,
 };
-use crate::ids::{ChainId, Feed, GroupId, Hash32, Logbook, RecordId};
+use crate::ids::{Hash32, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
-use crate::replica::load::{at_key, feed_op, groups_op, setting};
+use crate::replica::load::{at_key, setting};
 use crate::replica::state::{
-    SETTING_CONFIRMED, SETTING_INSTALLATION, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT,
-    TABLE_CHANGE, TABLE_FOREIGN, TABLE_LOST, TABLE_OFFER, TABLE_RECEIPT, TABLE_SEEN, delete, put,
+    SETTING_CONFIRMED, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT, TABLE_FOREIGN, TABLE_LOST,
+    TABLE_OFFER, TABLE_RECEIPT, delete, put,
 };
 use crate::replica::{Admission, Held, Outgoing, Placed, Replica, Seen, Standing, StoreOp};
 use crate::value::FieldKey;
@@ -287,137 +287,6 @@ impl Replica {
         Ok(())
     }
 
-    /// The server was restored: what came after `start` was lost there and is offered again.
-    fn rewind(&mut self, start: u64, next: &mut Next) {
-        self.offers_shown = 0;
-        for (index, _) in self.seen.split_off(&start) {
-            next.ops.push(delete(TABLE_SEEN, &index.to_be_bytes()));
-        }
-        for (index, full) in self.acts.split_off(&start) {
-            next.ops.push(delete(TABLE_ACT, &index.to_be_bytes()));
-            let hash = full.act.hash(&self.identity.realm);
-            next.ops
-                .push(put(TABLE_OFFER, hash.as_bytes(), full.to_bytes()));
-            if let Some(review) = full.review() {
-                next.touched.insert(review.record);
-            }
-            self.offers.push(full);
-        }
-        let device = self.device();
-        let mut lost = Vec::new();
-        for (at, held) in &mut self.changes {
-            // of what was told by a fate alone, nobody knows where it was
-            let told = matches!(held.standing, Standing::Received | Standing::Aside(_));
-            let gone = match held.placed {
-                Some(placed) => placed.index >= start,
-                None => told,
-            };
-            if !gone {
-                continue;
-            }
-            let admitted = held.placed.take().map(|placed| placed.admitted);
-            if held.full.change.device == device && self.chains.contains_key(&at.chain) {
-                if let (Standing::Received, Some(admitted)) = (held.standing, admitted) {
-                    next.ops.push(admitted.op(*at));
-                    self.lost.insert(*at, admitted);
-                }
-                held.standing = Standing::Queued;
-            } else {
-                held.standing = Standing::Waiting; // of another: shown until its author comes
-            }
-            next.ops.push(held.op());
-            next.touched.insert(held.full.change.record);
-            lost.push(*at);
-        }
-        for at in lost {
-            if let Some(chain) = self.chains.get_mut(&at.chain) {
-                chain.known = chain.known.min(at.seq.saturating_sub(1));
-                let op = chain.op(at.chain);
-                next.ops.push(op);
-            }
-        }
-        for feed in self.feeds() {
-            let sum = self.sum_of(&feed);
-            let cursor = self.cursor(&feed).min(start);
-            self.set_feed(feed, cursor, sum, next);
-        }
-    }
-
-    fn sum_of(&self, feed: &Feed) -> Digest {
-        self.seen
-            .values()
-            .filter(|seen| seen.feed == *feed)
-            .fold(Digest::default(), |sum, seen| sum.plus(&seen.leaf))
-    }
-
-    fn set_feed(&mut self, feed: Feed, cursor: u64, sum: Digest, next: &mut Next) {
-        self.cursors.insert(feed, cursor);
-        self.sums.insert(feed, sum);
-        next.ops.push(feed_op(feed, cursor, sum));
-    }
-
-    /// The groups and feeds that this phone has a right to are others than it thought.
-    fn follow(&mut self, groups: Vec<(GroupId, FeedSet)>, next: &mut Next) {
-        let before: BTreeSet<Feed> = self.feeds().into_iter().collect();
-        self.groups = groups;
-        next.ops.push(groups_op(&self.groups));
-        let now: BTreeSet<Feed> = self.feeds().into_iter().collect();
-        for feed in before.difference(&now) {
-            self.forget(feed, next);
-        }
-    }
-
-    /// A right was lost: what others wrote in that feed leaves this phone. Its own words stay,
-    /// until they are safe elsewhere.
-    fn forget(&mut self, feed: &Feed, next: &mut Next) {
-        let device = self.device();
-        self.forget_seen(feed, next);
-        self.set_feed(*feed, 0, Digest::default(), next);
-        let gone: Vec<ChangeRef> = self
-            .changes
-            .iter()
-            .filter(|(_, held)| {
-                let change = &held.full.change;
-                change.device != device && Feed::of_records(held.logbook, change.device) == *feed
-            })
-            .map(|(at, _)| *at)
-            .collect();
-        for at in gone {
-            if let Some(hash) = self.drop_change(at, next) {
-                // the hash stays, so that the chain can go on when the right comes back
-                self.foreign.insert(at, hash);
-                let key = at_key(at);
-                next.ops
-                    .push(put(TABLE_FOREIGN, &key, hash.as_bytes().to_vec()));
-            }
-        }
-    }
-
-    /// A change leaves this phone, whole; its hash.
-    fn drop_change(&mut self, at: ChangeRef, next: &mut Next) -> Option<Hash32> {
-        let held = self.changes.remove(&at)?;
-        let record = held.full.change.record;
-        if let Some(of) = self.of_record.get_mut(&record) {
-            of.remove(&at);
-        }
-        next.ops.push(delete(TABLE_CHANGE, &at_key(at)));
-        next.touched.insert(record);
-        Some(held.hash)
-    }
-
-    fn forget_seen(&mut self, feed: &Feed, next: &mut Next) {
-        let gone: Vec<u64> = self
-            .seen
-            .iter()
-            .filter(|(_, seen)| seen.feed == *feed)
-            .map(|(index, _)| *index)
-            .collect();
-        for index in gone {
-            self.seen.remove(&index);
-            next.ops.push(delete(TABLE_SEEN, &index.to_be_bytes()));
-        }
-    }
-
     /// The digest differs: the feed that does is pulled again from its beginning.
     fn compare(&mut self, outgoing: &Outgoing, sums: &[Digest], next: &mut Next) {
         let named = crate::exchange::feed_list(self.device(), &outgoing.ground.groups);
@@ -499,40 +368,6 @@ impl Replica {
         }
         if fate.outcome == Outcome::Forked {
             self.leave_chains(id, through, logbook, next);
-        }
-    }
-
-    /// A chain was forked: nothing more is written on it, and what the server does not have of
-    /// this logbook is said again on a new chain. That holds for the other chains of the logbook
-    /// too, because what they say may build on what must be said again.
-    fn leave_chains(&mut self, forked: ChainId, through: u32, logbook: Logbook, next: &mut Next) {
-        self.installation = None;
-        next.ops.push(setting(SETTING_INSTALLATION, &[]));
-        for (id, chain) in &mut self.chains {
-            let last = chain.last();
-            if chain.logbook != logbook || (chain.closed.is_some() && *id != forked) {
-                continue;
-            }
-            // of the forked chain the server has all up to the fork, told or not
-            let end = if *id == forked { through } else { chain.known };
-            chain.closed = Some(end.min(last));
-            next.ops.push(chain.op(*id));
-            for seq in end.saturating_add(1)..=last {
-                let at = ChangeRef { chain: *id, seq };
-                let Some(mut held) = self.changes.remove(&at) else {
-                    continue;
-                };
-                next.ops.push(delete(TABLE_CHANGE, &at_key(at)));
-                let record = held.full.change.record;
-                if let Some(of) = self.of_record.get_mut(&record) {
-                    of.remove(&at);
-                }
-                next.touched.insert(record);
-                held.standing = Standing::Forked;
-                held.placed = None;
-                next.ops.push(held.op());
-                self.forked.insert(at, held);
-            }
         }
     }
 
@@ -618,75 +453,6 @@ impl Replica {
                 self.chain_knows(*at, next);
             }
             WireSaid::Act(full) => self.take_act(entry.index, full, next),
-        }
-    }
-
-    /// Something that this phone did not write stands on a chain of its own: it was restored from
-    /// an older copy, or cloned. What it writes from now on goes on a new chain, and what it wrote
-    /// at the places that are taken is said again.
-    fn make_room(&mut self, at: ChangeRef, hash: Hash32, next: &mut Next) {
-        let Some(chain) = self.chains.get_mut(&at.chain) else {
-            return;
-        };
-        let logbook = chain.logbook;
-        let taken = self.changes.get(&at).is_some_and(|held| held.hash != hash);
-        if taken {
-            let through = at.seq.saturating_sub(1);
-            chain.known = chain.known.min(through);
-            self.leave_chains(at.chain, through, logbook, next);
-        } else if at.seq > chain.seq && Some(chain.installation) == self.installation {
-            self.installation = None;
-            next.ops.push(setting(SETTING_INSTALLATION, &[]));
-        }
-    }
-
-    /// What another copy of this phone wrote on a chain that both have is this phone's to bring as
-    /// well, if the server loses it: the same key signs it, and the other copy may be gone.
-    fn take_over(&mut self, id: ChainId, next: &mut Next) {
-        let Some(chain) = self.chains.get_mut(&id) else {
-            return;
-        };
-        let already = chain.last();
-        loop {
-            let (last, seq) = (chain.last(), chain.last().saturating_add(1));
-            let held_at = |seq| self.changes.get(&ChangeRef { chain: id, seq });
-            let before = held_at(last).map_or(Hash32::default(), |held| held.hash);
-            let follows = |held: &&Held| held.full.change.previous == before;
-            let Some(held) = held_at(seq).filter(follows) else {
-                break;
-            };
-            match &mut chain.closed {
-                Some(last) => *last = seq,
-                None => (chain.seq, chain.hash) = (seq, held.hash),
-            }
-        }
-        if chain.last() != already {
-            next.ops.push(chain.op(id));
-        }
-    }
-
-    /// The server has this place of an own chain. It has the chain as far as every place before
-    /// it is settled too: what a restored server lost in between is sent again.
-    fn chain_knows(&mut self, at: ChangeRef, next: &mut Next) {
-        let Some(chain) = self.chains.get_mut(&at.chain) else {
-            return;
-        };
-        let before = chain.known;
-        while chain.known < chain.last().min(at.seq) {
-            let seq = chain.known.saturating_add(1);
-            let place = ChangeRef { seq, ..at };
-            let settled = self
-                .changes
-                .get(&place)
-                .is_some_and(|held| held.standing != Standing::Queued);
-            if !settled {
-                break;
-            }
-            chain.known = seq;
-        }
-        if chain.known != before {
-            let op = chain.op(at.chain);
-            next.ops.push(op);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::log::answer_hash;
 use crate::replica::{AnswerError, SaveError};
 use crate::tests::world::{
     GROUP, LEADER, MEMBER, PATROL, PRESENT, Phone, REALM, SUMMARY, World, correction, creation,
-    model, text,
+    model, noise, text,
 };
 use crate::value::{FieldKey, Value};
 
@@ -444,4 +444,42 @@ fn a_group_that_moved_meanwhile_loses_nothing() {
     );
     world.save(&mut phone, &there);
     assert_eq!(world.refused(phone.poll().body()), None);
+}
+
+/// A note of syllables that follow one another by chance, so that the coder knows none of it.
+fn chance_note(seed: u64) -> String {
+    let syllables = [
+        "lộ", "gò", "mé", "bưng", "trảng", "xép", "giồng", "lung", "bàu", "đìa", "vuông", "sậy",
+        "đế", "bần", "tràm", "mắm", "đước", "dừa", "ô", "môi", "bông", "súng", "lăn", "năng", "cỏ",
+        "lác",
+    ];
+    let picked = noise(seed, 40);
+    let words: Vec<&str> = picked
+        .iter()
+        .filter_map(|byte| syllables.iter().cycle().nth(usize::from(*byte)).copied())
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn a_visit_takes_about_what_the_link_allows() {
+    let mut world = World::new();
+    let mut phone = world.enrolled(GROUP, &[MEMBER]);
+    world.settle(&mut phone);
+    for seed in 0..40 {
+        world.patrol(&mut phone, MEMBER, &chance_note(seed));
+    }
+    for budget in [600, 1_200, 2_400] {
+        let outgoing = phone.replica.poll_request(model(), budget, 0).unwrap();
+        let bytes = outgoing.body().len();
+        assert!(bytes <= budget + budget / 8, "{bytes} of {budget}");
+        assert!(bytes >= budget / 2, "{bytes} of {budget}");
+    }
+    // one change goes whatever the link allows, and all go when it allows all
+    let least = phone.replica.poll_request(model(), 0, 0).unwrap();
+    assert_eq!(least.runs.iter().map(|run| run.2).sum::<u32>(), 1);
+    let most = phone.replica.poll_request(model(), usize::MAX, 0).unwrap();
+    assert_eq!(most.runs.iter().map(|run| run.2).sum::<u32>(), 40);
+    world.settle(&mut phone);
+    world.verify();
 }
