@@ -1,9 +1,9 @@
 //! Devices that nobody confirmed, devices that were revoked, and requests to enrol.
 
-use super::{Own, answer_of, fate, newest};
+use super::{Own, answer_of, fate, newest, tables_with};
 use crate::exchange::{Outcome, ProblemCode};
 use crate::hub::Refusal;
-use crate::hub::arrival::{EnrolRequest, candidate, digits};
+use crate::hub::arrival::{EnrolRequest, REFUSED_KEPT_S, candidate, digits};
 use crate::hub::ledger::{Ledger as _, Table, View as _};
 use crate::ids::{Feed, KeyId, LogId, Realm};
 use crate::keys::{PublicKey, Secret};
@@ -117,6 +117,37 @@ fn a_refused_device_leaves_nothing() {
     let told = world.deliver(&hand.body(hand.patrol().seal())).unwrap();
     assert_eq!(fate(&told).outcome, Outcome::Refused);
     assert!(world.ledger == before);
+}
+
+#[test]
+fn what_a_refused_device_left_waiting_is_dropped_thirty_days_later() {
+    let mut world = World::new();
+    let mut phone = world.pending(GROUP, &[MEMBER]);
+    world.patrol(&mut phone, MEMBER, "CANARY-waiting");
+    world.visit(&mut phone).unwrap();
+    let canary = b"CANARY-waiting";
+    let (device, now_s) = (phone.id(), world.now_s);
+    world
+        .desk(|hub, ledger, _| hub.refuse(ledger, device, now_s))
+        .unwrap();
+    for (at, left) in [
+        (REFUSED_KEPT_S - 1, vec![Table::Pending]),
+        (REFUSED_KEPT_S, vec![]),
+    ] {
+        let hub = world.hub.clone();
+        hub.drop_refused(&mut world.ledger, now_s + at).unwrap();
+        assert_eq!(tables_with(&world.ledger, canary), left, "{at}");
+    }
+    // the refusal itself stays, and what a device that waits has left does too
+    let found = candidate(&world.ledger, device).unwrap().unwrap();
+    assert_eq!((found.refused_at, found.waiting_bytes), (Some(now_s), 0));
+    let mut other = world.pending(GROUP, &[MEMBER]);
+    world.patrol(&mut other, MEMBER, "CANARY-waiting");
+    world.visit(&mut other).unwrap();
+    let hub = world.hub.clone();
+    hub.drop_refused(&mut world.ledger, now_s + 2 * REFUSED_KEPT_S)
+        .unwrap();
+    assert_eq!(tables_with(&world.ledger, canary), [Table::Pending]);
 }
 
 #[test]
