@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::act::{ACCOUNT_PART, TEXT_PART};
 use sync_core::change::ChangeRef;
-use sync_core::hub::facts::{self, Entry};
+use sync_core::hub::facts::{self, Entry, LogState};
 use sync_core::hub::ledger::{LedgerFault, Row};
 use sync_core::hub::{Refusal, ReviewInput as Said};
 use sync_core::ids::RecordId;
@@ -26,15 +26,25 @@ use crate::store::Snapshot;
 /// its time on a slow line.
 const CLOCK_SLACK_S: i64 = 10 * 60;
 
-/// What a log is before its first restore.
-const FIRST_GENERATION: u32 = 1;
-
 /// What the page of a record is made of.
 struct Page<'a> {
     vocabulary: &'a Vocabulary,
     names: BTreeMap<u16, String>,
     /// Index and server time of each change.
     placed: BTreeMap<ChangeRef, (u64, i64)>,
+    /// Entries below this index stand where they stood when any phone first saw them.
+    unmoved: u64,
+}
+
+/// Below which index no entry ever stood elsewhere. What came back after a restore keeps the leaf
+/// of before at a place of its own, so only what the first restore left in place is sure; of a log
+/// that was restored more often nothing is.
+fn unmoved_below(state: &LogState) -> u64 {
+    match state.generation {
+        0 | 1 => state.size,
+        2 => state.generation_start,
+        _ => 0,
+    }
 }
 
 impl OfficeDesk {
@@ -61,6 +71,7 @@ impl OfficeDesk {
                     .iter()
                     .map(|entry| (entry.leaf.at, (entry.index, entry.leaf.admitted_at)))
                     .collect(),
+                unmoved: unmoved_below(&facts::log_state(snapshot)?),
             };
             page.of(snapshot, &row, &record, &entries).map(Some)
         })
@@ -262,13 +273,11 @@ impl Page<'_> {
         clock_s: i64,
         seen: u64,
     ) -> Result<PhoneClock, LedgerFault> {
-        let newest = match seen.checked_sub(1) {
+        let newest = match seen.checked_sub(1).filter(|index| *index < self.unmoved) {
             Some(index) => facts::entry(snapshot, index)?,
             None => None,
         };
-        // After a restore, entries that came back stand at other places: they bound nothing.
-        let kept = newest.filter(|entry| entry.leaf.generation == FIRST_GENERATION);
-        let not_before_s = kept.map_or(i64::MIN, |entry| entry.leaf.admitted_at);
+        let not_before_s = newest.map_or(i64::MIN, |entry| entry.leaf.admitted_at);
         let received_s = self.received_at(by);
         Ok(PhoneClock {
             s: clock_s,
@@ -315,5 +324,28 @@ impl Page<'_> {
             });
         }
         Ok(remarks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_core::ids::Hash32;
+
+    use super::*;
+
+    #[test]
+    fn only_what_no_restore_moved_is_held_against_a_clock() {
+        let of = |generation, generation_start| LogState {
+            generation,
+            generation_start,
+            size: 90,
+            safe_size: 0,
+            root: Hash32::default(),
+            vocabulary: 1,
+        };
+        assert_eq!(unmoved_below(&of(1, 0)), 90);
+        assert_eq!(unmoved_below(&of(2, 40)), 40);
+        assert_eq!(unmoved_below(&of(2, 0)), 0, "two histories were mixed");
+        assert_eq!(unmoved_below(&of(3, 70)), 0);
     }
 }
