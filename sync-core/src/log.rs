@@ -1,8 +1,8 @@
 //! The log: four kinds of entry, the leaf of each, the signed head, the receipt of one answer.
 
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::change::ChangeRef;
-use crate::ids::{Feed, Hash32, KeyId, Realm, sha256};
+use crate::change::{Change, ChangeRef};
+use crate::ids::{Feed, Hash32, KeyId, Logbook, Realm, sha256};
 use crate::keys::{PublicKey, Secret, SignatureBytes};
 use crate::merkle::leaf_hash;
 use crate::tags::Tag;
@@ -62,6 +62,25 @@ pub struct Leaf {
 }
 
 impl Leaf {
+    /// The leaf of an admitted change whose hash is `entry`.
+    #[must_use]
+    pub fn of_change(
+        logbook: Logbook,
+        change: &Change,
+        entry: Hash32,
+        admitted_at: i64,
+        generation: u32,
+    ) -> Self {
+        Self {
+            kind: EntryKind::Change,
+            feed: Feed::of_records(logbook, change.device),
+            at: change.at,
+            entry,
+            admitted_at,
+            generation,
+        }
+    }
+
     /// Leaf hash in the tree of this log.
     #[must_use]
     pub fn hash(&self, realm: &Realm, log_key: KeyId) -> Hash32 {

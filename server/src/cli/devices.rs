@@ -123,11 +123,9 @@ pub(super) fn run(office: &Office, command: &DeviceCommand) -> Result<Outcome, N
             let id = find::device(&known, device)?;
             let groups = office.act(move |hub, ledger, acting| {
                 let mut groups = Vec::new();
-                for (group, grant) in facts::grants(ledger, id)? {
-                    if grant != Grant::Revoked {
-                        let row = facts::group(ledger, group)?;
-                        groups.push(row.map_or_else(|| group.to_string(), |row| row.name));
-                    }
+                for group in facts::groups_of(ledger, id)? {
+                    let row = facts::group(ledger, group)?;
+                    groups.push(row.map_or_else(|| group.to_string(), |row| row.name));
                 }
                 hub.revoke(ledger, acting, id)?;
                 Ok(groups)

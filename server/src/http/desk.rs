@@ -411,7 +411,7 @@ impl Desk for OfficeDesk {
         groups_shown: usize,
     ) -> Result<(), DeskError> {
         self.decide_device(officer, group, move |hub, ledger, acting| {
-            let groups = devices::groups_of(ledger, device)?;
+            let groups = facts::groups_of(ledger, device)?;
             if !groups.contains(&group) {
                 return Err(Refusal::NoDevice);
             }

@@ -209,9 +209,9 @@ impl<L: Ledger> Tx<'_, '_, L> {
                 let erased = self.erased_keys(*change)?;
                 keys.iter().any(|key| !erased.contains(key))
             }
-            Control::Revoke { group, device } => facts::grants(self.ledger, *device)?
-                .iter()
-                .any(|(of, grant)| of == group && *grant != Grant::Revoked),
+            Control::Revoke { group, device } => {
+                facts::groups_of(self.ledger, *device)?.contains(group)
+            }
             Control::MemberEnd { group, number } => {
                 facts::role_at(self.ledger, *group, *number, self.state.size)?.is_some()
             }

@@ -614,6 +614,13 @@ pub fn grant_at(
         .transpose()
 }
 
+/// The groups in which a device is enrolled and not revoked.
+pub fn groups_of(view: &impl View, device: KeyId) -> Result<Vec<GroupId>, LedgerFault> {
+    let mut grants = grants(view, device)?;
+    grants.retain(|(_, grant)| *grant != Grant::Revoked);
+    Ok(grants.into_iter().map(|(group, _)| group).collect())
+}
+
 /// Every group that a device was ever enrolled in, with what it may now.
 pub fn grants(view: &impl View, device: KeyId) -> Result<Vec<(GroupId, Grant)>, LedgerFault> {
     let mut grants: Vec<(GroupId, Grant)> = Vec::new();
@@ -683,17 +690,24 @@ pub(super) fn node_key(at: NodeAt) -> Vec<u8> {
 
 /// The tree's right edge at a size that the log has reached.
 pub fn frontier_at(view: &impl View, size: u64) -> Result<Frontier, LedgerFault> {
+    with_nodes(view, |node| Frontier::rebuild(size, node))
+}
+
+/// Makes something of the nodes of the tree; a node that is not there is damage.
+pub(super) fn with_nodes<T>(
+    view: &impl View,
+    make: impl FnOnce(&mut dyn FnMut(NodeAt) -> Option<Hash32>) -> Option<T>,
+) -> Result<T, LedgerFault> {
     let mut fault = None;
-    let frontier = Frontier::rebuild(size, |at| match node(view, at) {
-        Ok(node) => node,
-        Err(error) => {
+    let made = make(&mut |at| {
+        node(view, at).unwrap_or_else(|error| {
             fault = Some(error);
             None
-        }
+        })
     });
-    match (frontier, fault) {
-        (Some(frontier), None) => Ok(frontier),
+    match (made, fault) {
         (_, Some(fault)) => Err(fault),
+        (Some(made), None) => Ok(made),
         (None, None) => Err(LedgerFault::Damaged(Table::Node)),
     }
 }

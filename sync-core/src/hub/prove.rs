@@ -5,13 +5,11 @@
 
 use crate::hub::Hub;
 use crate::hub::facts;
-use crate::hub::ledger::{LedgerFault, Table, View};
+use crate::hub::ledger::{LedgerFault, View};
 use crate::ids::{Hash32, Realm};
 use crate::keys::{PublicKey, SignatureBytes};
 use crate::log::{Head, Leaf};
-use crate::merkle::{
-    NodeAt, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion,
-};
+use crate::merkle::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 
 /// A head that stands alone, as in a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +79,7 @@ impl Hub {
             return Ok(None);
         };
         let head = self.head_alone(view, now_s)?;
-        let path = walk(view, |node| inclusion_proof(index, head.head.size, node))?;
+        let path = facts::with_nodes(view, |node| inclusion_proof(index, head.head.size, node))?;
         Ok(Some(EntryProof {
             index,
             leaf: entry.leaf,
@@ -102,7 +100,7 @@ impl Hub {
         if size == 0 || size > head.head.size {
             return Ok(None);
         }
-        let path = walk(view, |node| consistency_proof(size, head.head.size, node))?;
+        let path = facts::with_nodes(view, |node| consistency_proof(size, head.head.size, node))?;
         Ok(Some(GrowthProof {
             size,
             root: facts::frontier_at(view, size)?.root(),
@@ -115,24 +113,5 @@ impl Hub {
         let head = facts::log_state(view)?.head(now_s);
         let signature = head.sign(&self.realm, &self.log);
         Ok(SignedHead { head, signature })
-    }
-}
-
-/// Makes a proof of the nodes of the tree; a missing node is damage.
-fn walk(
-    view: &impl View,
-    prove: impl FnOnce(&mut dyn FnMut(NodeAt) -> Option<Hash32>) -> Option<Vec<Hash32>>,
-) -> Result<Vec<Hash32>, LedgerFault> {
-    let mut fault = None;
-    let path = prove(&mut |at| {
-        facts::node(view, at).unwrap_or_else(|error| {
-            fault = Some(error);
-            None
-        })
-    });
-    match (path, fault) {
-        (_, Some(fault)) => Err(fault),
-        (Some(path), None) => Ok(path),
-        (None, None) => Err(LedgerFault::Damaged(Table::Node)),
     }
 }

@@ -14,9 +14,9 @@ use crate::hub::Hub;
 use crate::hub::arrival;
 use crate::hub::facts::{self, Looking};
 use crate::hub::ledger::{LedgerFault, View};
-use crate::ids::{ChainId, Feed, GroupId, Hash32, KeyId, Logbook};
+use crate::ids::{ChainId, GroupId, Hash32, KeyId, Logbook};
 use crate::keys::PublicKey;
-use crate::log::{EntryKind, Head, Leaf};
+use crate::log::{Head, Leaf};
 
 /// Why a visit cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,14 +252,8 @@ impl Hub {
                 let (Some((full, hash)), Some(logbook)) = (change, logbook) else {
                     continue;
                 };
-                let leaf = Leaf {
-                    kind: EntryKind::Change,
-                    feed: Feed::of_records(logbook, verified.device),
-                    at: full.change.at,
-                    entry: *hash,
-                    admitted_at: admitted.admitted_at,
-                    generation: admitted.generation,
-                };
+                let (at_s, generation) = (admitted.admitted_at, admitted.generation);
+                let leaf = Leaf::of_change(logbook, &full.change, *hash, at_s, generation);
                 let hash = leaf.hash(&self.realm, self.log_id());
                 if proof.evidence.leaves.contains(&hash) {
                     proven.insert(leaf.at, leaf);

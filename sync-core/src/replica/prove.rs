@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::change::ChangeRef;
 use crate::exchange::{Admitted, Evidence, Proof};
-use crate::ids::Feed;
 use crate::limits::{PROOF_BYTES_MAX, PROOF_CHANGES_MAX, PROOFS_MAX};
-use crate::log::{EntryKind, Leaf};
+use crate::log::Leaf;
 use crate::replica::{Admission, Held, Replica};
 
 /// The proofs of one request while it is planned.
@@ -64,14 +63,9 @@ impl Replica {
     /// What proves that the log admitted this own change, if it did and lost it.
     pub(super) fn proof_of(&self, at: ChangeRef, held: &Held) -> Option<Found<'_>> {
         let admission = *self.lost.get(&at)?;
-        let leaf = Leaf {
-            kind: EntryKind::Change,
-            feed: Feed::of_records(held.logbook, held.full.change.device),
-            at,
-            entry: held.hash,
-            admitted_at: admission.at_s,
-            generation: admission.generation,
-        };
+        let Admission { at_s, generation } = admission;
+        let change = &held.full.change;
+        let leaf = Leaf::of_change(held.logbook, change, held.hash, at_s, generation);
         let leaf = leaf.hash(&self.identity.realm, self.identity.log.id());
         let mut all = self.evidence.iter();
         let (key, evidence) = all.find(|(_, evidence)| evidence.leaves.contains(&leaf))?;

@@ -17,14 +17,9 @@ use crate::log::answer_hash;
 use crate::replica::{AnswerError, SaveError};
 use crate::tests::world::{
     GROUP, LEADER, MEMBER, PATROL, PRESENT, Phone, REALM, SUMMARY, World, correction, creation,
-    model, noise, text,
+    log, model, noise, text,
 };
 use crate::value::{FieldKey, Value};
-
-/// The key of every world's log.
-fn log() -> Secret {
-    Secret::from_bytes(&[7; 32])
-}
 
 /// A request of a phone that has something to pull of every kind, and its answer.
 fn exchanged() -> (World, Phone, Outgoing, Vec<u8>) {

@@ -47,6 +47,11 @@ pub(crate) const LEADER: u16 = 1;
 pub(crate) const MEMBER: u16 = 2;
 pub(crate) const MEDIATOR: u16 = 3;
 
+/// The key of every world's log.
+pub(crate) fn log() -> Secret {
+    Secret::from_bytes(&[7; 32])
+}
+
 static MODEL: LazyLock<Model> = LazyLock::new(Model::primed);
 
 /// The coder, primed once for all tests.
@@ -103,7 +108,7 @@ impl World {
     /// A log with two groups; the first has a leader, a member and a mediator.
     pub(crate) fn new() -> Self {
         let vocabulary = Vocabulary::builtin().clone();
-        let hub = Hub::new(REALM, Secret::from_bytes(&[7; 32]), [9; 32], vocabulary);
+        let hub = Hub::new(REALM, log(), [9; 32], vocabulary);
         let mut world = Self {
             hub,
             ledger: MemoryLedger::default(),

@@ -8,19 +8,28 @@ use tests::sim::{HighWater, World};
 
 use crate::{MEMBER, admitted, every_seed, must, said_once, some_patrols, two_phones};
 
+/// The member's phone is put back to a copy older than what it has written and sent since: the
+/// leader's phone, the member's, and those changes.
+fn put_back_after_writing(
+    world: &mut World,
+    high_water: HighWater,
+) -> Result<(usize, usize, Vec<FullChange>), String> {
+    let (leader, member) = two_phones(world)?;
+    some_patrols(world, member, MEMBER, "Cũ")?;
+    world.sync(member)?;
+    let copy = world.phones[member].clone();
+    let since = some_patrols(world, member, MEMBER, "Sau bản sao")?;
+    world.sync(member)?;
+    world.put_phone_back(member, copy, high_water);
+    Ok((leader, member, since))
+}
+
 /// The host still knows how much was written: the phone goes on with a chain of its own at once,
 /// and nothing has to be said again.
 #[test]
 fn phone_restored_and_aware_of_it() {
     every_seed(|world| {
-        let (leader, member) = two_phones(world)?;
-        some_patrols(world, member, MEMBER, "Cũ")?;
-        world.sync(member)?;
-        let copy = world.phones[member].clone();
-        let since = some_patrols(world, member, MEMBER, "Sau bản sao")?;
-        world.sync(member)?;
-
-        world.put_phone_back(member, copy, HighWater::Kept);
+        let (leader, member, since) = put_back_after_writing(world, HighWater::Kept)?;
         // the worst moment: people write before the phone has met the server again
         let blind = some_patrols(world, member, MEMBER, "Chưa gặp máy chủ")?;
         for full in &blind {
@@ -47,14 +56,7 @@ fn phone_restored_and_aware_of_it() {
 #[test]
 fn phone_restored_and_unaware_of_it() {
     every_seed(|world| {
-        let (leader, member) = two_phones(world)?;
-        some_patrols(world, member, MEMBER, "Cũ")?;
-        world.sync(member)?;
-        let copy = world.phones[member].clone();
-        let since = some_patrols(world, member, MEMBER, "Sau bản sao")?;
-        world.sync(member)?;
-
-        world.put_phone_back(member, copy, HighWater::Lost);
+        let (leader, member, since) = put_back_after_writing(world, HighWater::Lost)?;
         let blind = some_patrols(world, member, MEMBER, "Chưa gặp máy chủ")?;
         must(blind[0].change.at == since[0].change.at, || {
             "no place is taken, so nothing is tried".to_owned()

@@ -41,17 +41,10 @@ pub(super) fn waits_for(view: &impl View, group: GroupId, device: KeyId) -> Resu
     }
 }
 
-/// The groups in which a device is enrolled.
-pub(super) fn groups_of(view: &impl View, device: KeyId) -> Result<Vec<GroupId>, LedgerFault> {
-    let mut grants = facts::grants(view, device)?;
-    grants.retain(|(_, grant)| *grant != Grant::Revoked);
-    Ok(grants.into_iter().map(|(group, _)| group).collect())
-}
-
-/// The same, as far as an officer may know.
+/// The groups in which a device is enrolled, as far as an officer may know.
 fn reach(view: &impl View, scope: ScopeArea, device: KeyId) -> Result<Reach, LedgerFault> {
     let mut reach = Reach::default();
-    for group in groups_of(view, device)? {
+    for group in facts::groups_of(view, device)? {
         match group_in(view, scope, group)? {
             Some(row) => reach.groups.push(row.name),
             None => reach.beyond = reach.beyond.saturating_add(1),

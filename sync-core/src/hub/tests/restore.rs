@@ -11,7 +11,7 @@ use crate::keys::Secret;
 use crate::log::{AsideReason, EntryKind, Head, Leaf, Receipt, answer_hash};
 use crate::replica::Standing;
 use crate::tests::world::{
-    GROUP, LEADER, MEMBER, PRESENT, Phone, REALM, SUMMARY, World, correction, text,
+    GROUP, LEADER, MEMBER, PRESENT, Phone, REALM, SUMMARY, World, correction, log, text,
 };
 use crate::value::{AUTHOR_KEY, Value};
 use crate::vocabulary::Lane;
@@ -137,11 +137,6 @@ fn prove(signer: &Secret, leaf: &Leaf) -> Proof {
             generation: leaf.generation,
         }],
     }
-}
-
-/// The key of every world's log.
-fn log() -> Secret {
-    Secret::from_bytes(&[7; 32])
 }
 
 /// The proof with one thing altered.

@@ -17,7 +17,7 @@ use crate::log::Receipt;
 use crate::replica::Standing;
 use crate::tests::world::{
     FailingDisk, GROUP, Hand, LEADER, Letter, MEMBER, PRESENT, Phone, REALM, SUMMARY, World,
-    correction, model, noise, text,
+    correction, log, model, noise, text,
 };
 use crate::value::Value;
 use crate::vocabulary::Lane;
@@ -547,7 +547,7 @@ fn a_head_or_an_act_that_this_log_did_not_sign_brings_nothing_back() {
 
 /// An act of a generation on the chain of the group's feed, signed by `secret` in the log's name.
 fn act(seq: u32, generation: u32, previous: Hash32, secret: &Secret) -> FullAct {
-    let (feed, log) = (Feed::Group(GROUP), Secret::from_bytes(&[7; 32]).id());
+    let (feed, log) = (Feed::Group(GROUP), log().id());
     let control = Control::MemberEnd {
         group: GROUP,
         number: MEMBER,
@@ -578,7 +578,7 @@ fn an_act_comes_back_where_it_follows_and_nowhere_else() {
         .desk(|hub, ledger, acting| Ok(hub.new_generation(ledger, acting, 1, size)?))
         .unwrap();
     let before = world.ledger.clone();
-    let (log, forger) = (Secret::from_bytes(&[7; 32]), Secret::from_bytes(&[8; 32]));
+    let (log, forger) = (log(), Secret::from_bytes(&[8; 32]));
     let chain = act_chain(&REALM, log.id(), Feed::Group(GROUP), 1);
     let tip = super::facts::chain(&world.ledger, chain).unwrap().unwrap();
     let mut letter = Letter::idle(&phone.identity.device, GROUP);
