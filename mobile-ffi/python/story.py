@@ -485,6 +485,22 @@ class Story:
         self.ana.sync()
         assert self.ana.phone.status().closed
 
+    def what_the_desk_did_is_read_on_the_phone(self):
+        self.server.run("member", "end", str(self.leader), "--group", self.group)
+        self.bo.sync()
+        acts = self.bo.phone.group_acts(self.group)
+        told = [act.what for act in acts]
+        assert told[0] == "Thôi tham gia: Nguyễn Văn Mẫu", told
+        assert any(what.startswith("Thu hồi máy ") for what in told), told
+        assert "Thêm thành viên: Nguyễn Văn Mẫu, tổ trưởng" in told, told
+        assert any("Tổ an ninh ấp Giữa" in what for what in told), told
+        assert told[-1] == "Dùng danh mục bản 1", told
+        assert [act.index for act in acts] == sorted((a.index for a in acts), reverse=True)
+        (own,) = [act for act in acts if act.own]
+        assert own.what.startswith("Cấp máy ") and own.by == "quản trị hệ thống", own
+        older = self.bo.phone.group_acts(self.group, acts[0].index, 1)
+        assert older == [acts[1]], older
+
     def the_log_verifies(self):
         for _ in range(2):
             printed = self.server.run("verify")

@@ -3,6 +3,7 @@
 //! Every call takes the phone's lock, does its work and gives it back; none waits for a network.
 //! Whatever a call says was saved is on the disk. A call that fails leaves everything as it was.
 
+mod acts;
 mod enrol;
 mod form;
 mod input;
@@ -24,6 +25,7 @@ use sync_core::replica::{Identity, Job, LoadRow, Replica, Standing};
 use sync_core::vocabulary::Vocabulary;
 use zeroize::Zeroizing;
 
+pub use acts::GroupAct;
 pub use enrol::EnrolStep;
 pub use form::{Form, FormChoice, FormField, Group, Member, WritableType};
 pub use input::{DayInput, FieldInput, InputValue, TimeInput};

@@ -30,7 +30,7 @@ pub use save::{Edit, Job, SaveError};
 pub use send::{Outgoing, SendError};
 pub use state::{Badge, GroupInfo, Identity, MemberInfo, RemarkInfo, StoreOp};
 
-use crate::act::{FullAct, TEXT_PART};
+use crate::act::{FullAct, Said, TEXT_PART};
 use crate::change::{ChangeRef, FullChange};
 use crate::exchange::{Evidence, FeedSet, feed_list};
 use crate::ids::{
@@ -322,6 +322,17 @@ impl Replica {
                 })
             })
             .collect()
+    }
+
+    /// What was done at the desk about a group and about the whole log, as far as this phone is
+    /// told: Control entries by index, newest first.
+    pub fn controls(&self, group: GroupId) -> impl Iterator<Item = (u64, &FullAct)> {
+        self.acts
+            .iter()
+            .rev()
+            .map(|(index, full)| (*index, full))
+            .filter(|(_, full)| matches!(full.act.said, Said::Control(_)))
+            .filter(move |(_, full)| full.act.feed.group().is_none_or(|of| of == group))
     }
 
     /// Changes that are not in the log yet, oldest first of each chain, with why.

@@ -255,6 +255,15 @@ const steps = [
     await follow('text=Hủy');
     equal(await heading(), 'Điện thoại');
   }],
+  ['what was done at the desk stands there for the commune to read', async () => {
+    await window.go('/console/acts');
+    await window.has('Việc của từng tổ');
+    await window.picture('24a-acts');
+    await follow('main li a');
+    await window.has('Thêm thành viên');
+    await window.has('Cấp máy');
+    await window.picture('24b-acts-of-a-group');
+  }],
   ['the console speaks English when asked, and goes back', async () => {
     await open(records.vi);
     await follow('header >> text=English');
@@ -268,6 +277,7 @@ const steps = [
       [`/console/record/${records.gone}`, '26a-record-area-gone-en'],
       ['/console/devices', '26b-devices-en'],
       ['/console/enrol', '26c-enrol-en'],
+      ['/console/acts', '26e-acts-en'],
       ['/console?q=xe+66-B1+123.45', '26d-search-refused-en'],
     ]) {
       await window.go(path);
@@ -321,7 +331,8 @@ const steps = [
   }],
   ['the keyboard reaches every control of every page', async () => {
     await page.setViewportSize(SIZES[1]);
-    const paths = ['/console', `/console/record/${records.vi}`, '/console/devices', '/console/enrol'];
+    const pages = ['devices', 'enrol', 'acts'].map((name) => `/console/${name}`);
+    const paths = ['/console', `/console/record/${records.vi}`, ...pages];
     for (const path of paths) {
       await window.go(path);
       const wanted = await page.evaluate(controls);

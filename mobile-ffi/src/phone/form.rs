@@ -135,16 +135,12 @@ impl Phone {
         let inner = self.lock();
         let replica = inner.replica()?;
         let group = known_group(replica, &group)?;
-        let label = |role: Option<u16>| {
-            let row = role.and_then(|role| replica.vocabulary().role(role));
-            row.map_or_else(String::new, |row| row.vi.clone())
-        };
         Ok(replica
             .members(group)
             .map(|(number, info)| Member {
                 number,
                 name: info.name.clone(),
-                role: label(info.role),
+                role: role_label(replica.vocabulary(), info.role),
             })
             .collect())
     }
@@ -321,6 +317,12 @@ fn kind_id(kind: &ValueKind) -> &'static str {
 }
 
 /// A group that this phone is in.
+/// A role in words; none when the member has ended.
+pub(super) fn role_label(vocabulary: &Vocabulary, role: Option<u16>) -> String {
+    let row = role.and_then(|role| vocabulary.role(role));
+    row.map_or_else(String::new, |row| row.vi.clone())
+}
+
 pub(super) fn known_group(replica: &Replica, hex: &str) -> Result<GroupId, PhoneError> {
     let id = group_id(hex)?;
     let known = replica.groups().any(|(group, _)| group == id);

@@ -225,11 +225,17 @@ impl Teller<'_> {
 
     fn name(&self, member: Option<u64>) -> Option<String> {
         let number = member?;
-        let known = u16::try_from(number)
-            .ok()
-            .and_then(|number| self.replica.member_name(self.group, number));
-        Some(known.map_or_else(|| format!("thành viên số {number}"), str::to_owned))
+        Some(match u16::try_from(number) {
+            Ok(number) => member_text(self.replica, self.group, number),
+            Err(_) => format!("thành viên số {number}"),
+        })
     }
+}
+
+/// Name of a member, or the number where the name is unknown or erased.
+pub(super) fn member_text(replica: &Replica, group: GroupId, number: u16) -> String {
+    let name = replica.member_name(group, number);
+    name.map_or_else(|| format!("thành viên số {number}"), str::to_owned)
 }
 
 fn remark_of(vocabulary: &Vocabulary, remark: RemarkInfo) -> Remark {

@@ -6,6 +6,7 @@ nav-label = Pages
 nav-records = Records
 nav-devices = Phones
 nav-enrol = Enrol a phone
+nav-acts = Admin acts
 sign-out = Sign out
 footer = Every reading is entered in the access log.
 go-on = Go on
@@ -180,6 +181,39 @@ invitation-own-machine = The address in the code works on this server's own mach
 invitation-new = Make a new code
 invitation-step-confirm = 4. Confirm the phone
 invitation-nobody-yet = No phone has scanned the code yet. Once it has, press “Reload the page” to confirm the phone.
+
+## What was done at the desk
+
+acts-hint-log = Whatever gives rights, takes rights or erases words is an entry of the server's log and cannot be changed. A group sees its own on the phones.
+acts-hint-group = Who may write, which phones are used, what was erased on request. The group sees the same on its phones.
+acts-of-groups = Acts of each group
+acts-of-log = Acts about the whole server
+acts-none = Nothing yet.
+act-time = At
+act-what = What
+act-by = By
+act-by-command-line = operator (command line)
+act-by-account = account {$account}
+act-group-founded = Group founded
+act-group-changed = Group renamed or moved
+act-member-added = Member added
+act-role-changed = Role changed
+act-member-ended = Member left
+act-device-enrolled = Phone enrolled
+act-device-revoked = Phone revoked
+act-erased = Words erased on request
+act-erased-record = Words of a record erased on request
+act-erased-remark = Words of a remark erased on request
+act-erased-name = Name erased on request
+act-fields = fields: {$n}
+act-held-admitted = A held change admitted
+act-account-set = Account made or changed
+act-account-closed = Account closed
+act-areas-taken = List of areas taken over
+act-rows = rows: {$n}
+act-log-restored = Log restored from a backup
+act-vocabulary-set = Vocabulary in force
+act-version = version {$n}
 
 ## What went wrong, and what to do
 

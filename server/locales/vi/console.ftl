@@ -6,6 +6,7 @@ nav-label = Các trang
 nav-records = Sổ ghi chép
 nav-devices = Điện thoại
 nav-enrol = Cấp máy mới
+nav-acts = Việc quản trị
 sign-out = Đăng xuất
 footer = Mỗi lần xem đều được ghi vào nhật ký truy cập.
 go-on = Tiếp tục
@@ -180,6 +181,39 @@ invitation-own-machine = Địa chỉ trong mã chỉ dùng được ngay trên 
 invitation-new = Tạo mã mới
 invitation-step-confirm = 4. Xác nhận máy
 invitation-nobody-yet = Chưa có máy nào quét mã. Quét xong, bấm “Tải lại trang” để xác nhận máy.
+
+## What was done at the desk
+
+acts-hint-log = Mỗi việc cấp quyền, thu quyền, xóa nội dung đều thành một mục trong sổ máy chủ, không sửa được. Tổ thấy việc của tổ trên điện thoại.
+acts-hint-group = Ai được ghi, máy nào được dùng, nội dung nào đã xóa theo yêu cầu. Tổ cũng thấy những việc này trên điện thoại.
+acts-of-groups = Việc của từng tổ
+acts-of-log = Việc chung của máy chủ
+acts-none = Chưa có việc nào.
+act-time = Lúc
+act-what = Việc
+act-by = Người làm
+act-by-command-line = Quản trị hệ thống (dòng lệnh)
+act-by-account = tài khoản {$account}
+act-group-founded = Lập tổ
+act-group-changed = Đổi tên hoặc địa bàn của tổ
+act-member-added = Thêm thành viên
+act-role-changed = Đổi vai trò của thành viên
+act-member-ended = Thành viên thôi tham gia
+act-device-enrolled = Cấp máy
+act-device-revoked = Thu hồi máy
+act-erased = Xóa nội dung theo yêu cầu
+act-erased-record = Xóa nội dung của một mục theo yêu cầu
+act-erased-remark = Xóa lời nhận xét theo yêu cầu
+act-erased-name = Xóa tên theo yêu cầu
+act-fields = {$n} ô
+act-held-admitted = Nhận một thay đổi đang giữ
+act-account-set = Lập hoặc sửa tài khoản
+act-account-closed = Khóa tài khoản
+act-areas-taken = Nhập danh sách địa bàn
+act-rows = {$n} dòng
+act-log-restored = Phục hồi sổ từ bản sao lưu
+act-vocabulary-set = Dùng danh mục loại việc
+act-version = bản {$n}
 
 ## What went wrong, and what to do
 

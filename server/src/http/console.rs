@@ -17,6 +17,7 @@
 //! What is absent: scripts, outside resources, totals, a record page for rounded rows, a text
 //! field in the forms of closed lanes.
 
+mod acts;
 mod assets;
 pub mod desk;
 mod devices;
@@ -107,6 +108,8 @@ pub fn router<D: Desk>(desk: Arc<D>, clock: fn() -> i64) -> Router {
             get(enrol::show::<D>).post(enrol::invite::<D>),
         )
         .route("/console/enrol/{invite}", get(enrol::invitation::<D>))
+        .route("/console/acts", get(acts::of_log::<D>))
+        .route("/console/acts/{group}", get(acts::of_group::<D>))
         .route(
             "/console/sign-in",
             get(sign_in::show).post(sign_in::enter::<D>),

@@ -5,6 +5,7 @@
 //! was still asked for. Acts go through the writer, and their checks are made inside of the
 //! transaction, on what stands there then.
 
+mod acts;
 mod devices;
 mod lists;
 mod record;
@@ -19,8 +20,9 @@ use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
-    AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId, InvitePage, ListFilter,
-    ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow, SignInRow,
+    ActsOf, ActsPage, AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId,
+    InvitePage, ListFilter, ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow,
+    SignInRow,
 };
 use crate::now_s;
 use crate::office::Office;
@@ -350,6 +352,15 @@ impl Desk for OfficeDesk {
 
     fn devices(&self, officer: &Officer) -> Result<Vec<DeviceRow>, DeskError> {
         self.device_rows(officer)
+    }
+
+    fn acts(
+        &self,
+        officer: &Officer,
+        of: ActsOf,
+        below: Option<u64>,
+    ) -> Result<ActsPage, DeskError> {
+        self.acts_page(officer, of, below.unwrap_or(u64::MAX))
     }
 
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError> {

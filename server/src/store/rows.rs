@@ -47,7 +47,8 @@ pub struct Scope {
 
 impl Scope {
     /// The lanes shown as they are.
-    fn full_lanes(&self) -> Vec<Lane> {
+    #[must_use]
+    pub fn full_lanes(&self) -> Vec<Lane> {
         let full = |lane: &Lane| self.lanes.contains(lane) && !self.rounded.contains(lane);
         Lane::ALL.into_iter().filter(full).collect()
     }

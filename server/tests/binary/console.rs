@@ -1,7 +1,13 @@
 //! An officer at the console of a running server.
 
+use std::collections::BTreeMap;
+
+use sync_core::ids::RecordId;
+use sync_core::value::{FieldKey, Value};
+use sync_core::vocabulary::{Lane, ValueKind};
+
 use super::browser::{Browser, officer, value_of};
-use super::common::{COMMUNE, PROVINCE, Server, change};
+use super::common::{COMMUNE, PROVINCE, Phone, Server, change};
 
 #[test]
 fn an_officer_reads_returns_and_the_phone_is_told() {
@@ -66,6 +72,25 @@ fn an_officer_reads_returns_and_the_phone_is_told() {
     assert!(!server.verified().contains("\n0 audit entries"));
 }
 
+/// A tip with the first choice that there is.
+fn save_tip(phone: &mut Phone) -> RecordId {
+    phone.save_as("tip", None, |vocabulary, kind| {
+        let field = vocabulary
+            .fields_in(kind, Lane::Tip)
+            .find(|field| vocabulary.list_of(field.number).is_some() && field.family.is_none())
+            .unwrap();
+        let list = vocabulary.list_of(field.number).unwrap();
+        let first = list.values.first().unwrap().number;
+        let many = matches!(field.kind, ValueKind::Choices { .. });
+        let value = if many {
+            Value::Choices(vec![first])
+        } else {
+            Value::Choice(first)
+        };
+        BTreeMap::from([(FieldKey::plain(field.number), value)])
+    })
+}
+
 #[test]
 fn a_neighbour_sees_nothing_and_the_province_only_the_rounded_tip() {
     let server = Server::new();
@@ -74,23 +99,7 @@ fn a_neighbour_sees_nothing_and_the_province_only_the_rounded_tip() {
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);
     let record = phone.save("từ cầu tới chợ");
-    let tip = phone.save_as("tip", None, |vocabulary, kind| {
-        let mut values = std::collections::BTreeMap::new();
-        let field = vocabulary
-            .fields_in(kind, sync_core::vocabulary::Lane::Tip)
-            .find(|field| vocabulary.list_of(field.number).is_some() && field.family.is_none())
-            .unwrap();
-        let list = vocabulary.list_of(field.number).unwrap();
-        let first = list.values.first().unwrap().number;
-        let many = matches!(field.kind, sync_core::vocabulary::ValueKind::Choices { .. });
-        let value = if many {
-            sync_core::value::Value::Choices(vec![first])
-        } else {
-            sync_core::value::Value::Choice(first)
-        };
-        values.insert(sync_core::value::FieldKey::plain(field.number), value);
-        values
-    });
+    let tip = save_tip(&mut phone);
     phone.sync();
     assert!(
         server.verified().contains("2 changes,"),
@@ -128,8 +137,6 @@ fn a_neighbour_sees_nothing_and_the_province_only_the_rounded_tip() {
 
 #[test]
 fn the_page_of_a_record_says_areas_units_and_wrong_clocks_in_words() {
-    use sync_core::value::{FieldKey, Value};
-    use sync_core::vocabulary::Lane;
     let mut server = Server::new();
     officer(&server, "Trần B", "commune_officer", COMMUNE);
     let group = server.group("Tổ 1");
@@ -143,7 +150,7 @@ fn the_page_of_a_record_says_areas_units_and_wrong_clocks_in_words() {
             let mut fields = vocabulary.fields_in(kind, Lane::Open);
             FieldKey::plain(fields.find(|field| field.id == id).unwrap().number)
         };
-        std::collections::BTreeMap::from([
+        BTreeMap::from([
             (number("area_id"), Value::Area(nowhere)),
             (number("members_present"), Value::Number(3)),
         ])
@@ -197,4 +204,65 @@ fn a_record_of_a_phone_whose_clock_is_right_says_nothing_of_it() {
     phone.sync();
     let page = Browser::signed_in(&server, "Trần B").get(&format!("/console/record/{record}"));
     assert!(page.text.contains("giờ máy ") && !page.text.contains("đồng hồ máy sai"));
+}
+
+#[test]
+fn what_the_desk_did_is_read_by_the_commune_and_by_nobody_beside_it() {
+    let server = Server::new();
+    officer(&server, "Trần B", "commune_chief", COMMUNE);
+    officer(&server, "Láng giềng", "commune_officer", "31147");
+    officer(&server, "Tỉnh", "province_reviewer", PROVINCE);
+    officer(&server, "Tư pháp", "justice_officer", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    let tip = save_tip(&mut phone);
+    phone.sync();
+    let record = phone.save("nhà ông Tư, ấp Giữa");
+    phone.sync();
+    let mut browser = Browser::signed_in(&server, "Trần B");
+    let path = format!("/console/acts/{group}");
+    let page = browser.get(&path);
+    assert_eq!(page.status, 200);
+    for words in ["Lập tổ", "Thêm thành viên", "Nguyễn Văn An (1)", "Cấp máy"] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+
+    for of in [record, tip] {
+        let change = phone.replica.record(of).unwrap().1.creator();
+        let name = format!("{}:{}", change.chain, change.seq);
+        server.run(&["erase", &name, "author"]).ok();
+    }
+    server.run(&["member", "end", "1", "--group", &group]).ok();
+    let page = browser.get(&path).text;
+    assert!(page.contains("Thành viên thôi tham gia"), "{page}");
+    assert!(
+        page.contains(&format!("/console/record/{record}\">Xóa nội dung")),
+        "{page}"
+    );
+    assert!(
+        page.contains(&format!("/console/record/{tip}\">Xóa nội dung")),
+        "{page}"
+    );
+
+    // who does not read the tip lane whole does not learn that there is a tip
+    for name in ["Tư pháp", "Tỉnh"] {
+        let page = Browser::signed_in(&server, name).get(&path).text;
+        assert!(page.contains("Thêm thành viên"), "{name}: {page}");
+        assert!(
+            !page.contains(&tip.to_string()) && !page.contains("Nguồn tin"),
+            "{name}: {page}"
+        );
+    }
+    let page = browser.get("/console/acts").text;
+    assert!(
+        page.contains("Dùng danh mục") && page.contains("Tỉnh"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("Láng giềng"),
+        "an account of another commune: {page}"
+    );
+    let mut neighbour = Browser::signed_in(&server, "Láng giềng");
+    assert_eq!(neighbour.get(&path).status, 404);
+    assert!(!neighbour.get("/console/acts").text.contains("Trần B"));
 }

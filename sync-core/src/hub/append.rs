@@ -210,7 +210,11 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                 self.touch(review.record);
                 Ok(())
             }
-            Said::Control(control) => self.take_effect(control, entry.index),
+            Said::Control(control) => {
+                let key = facts::control_key(entry.leaf.feed.group(), entry.index);
+                self.ledger.put(Table::Control, &key, &[])?;
+                self.take_effect(control, entry.index)
+            }
         }
     }
 

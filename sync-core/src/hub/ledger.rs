@@ -90,6 +90,8 @@ tables! {
     Member = 42,
     /// chain, seq -> keys whose values were erased, whether or not the change is here yet.
     Erased = 43,
+    /// group, if it is of one, index -> nothing: the Control entries.
+    Control = 44,
 }
 
 impl Table {

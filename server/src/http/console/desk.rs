@@ -15,8 +15,10 @@ use sync_core::value::FieldKey;
 use sync_core::vocabulary::{Lane, RoleScope, Vocabulary};
 use thiserror::Error;
 
+mod acts;
 mod phones;
 
+pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, Someone};
 pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to
@@ -178,6 +180,16 @@ impl Officer {
         Lane::ALL
             .into_iter()
             .any(|lane| self.decides(vocabulary, lane))
+    }
+    /// Whether the role sees what was done at the desk: every officer of the commune, and those
+    /// of the province who read single records. Who only counts sees no single entries either.
+    #[must_use]
+    pub fn sees_acts(&self, vocabulary: &Vocabulary) -> bool {
+        match self.scope(vocabulary) {
+            RoleScope::Commune => true,
+            RoleScope::Province => !self.lanes(vocabulary).is_empty(),
+            RoleScope::Group | RoleScope::None => false,
+        }
     }
 }
 
@@ -566,6 +578,14 @@ pub trait Desk: Send + Sync + 'static {
     fn members(&self, officer: &Officer, group: GroupId) -> Result<Vec<MemberRow>, DeskError>;
     /// Phones of the officer's scope, those that wait first. Audit entry first.
     fn devices(&self, officer: &Officer) -> Result<Vec<DeviceRow>, DeskError>;
+    /// What was done at the desk, newest first, below an index if one is given; of a group of the
+    /// scope, or about the whole log. Audit entry first.
+    fn acts(
+        &self,
+        officer: &Officer,
+        of: ActsOf,
+        below: Option<u64>,
+    ) -> Result<ActsPage, DeskError>;
 
     /// Enters a review. The desk refuses what a form must not be trusted with: a state that the role
     /// does not set ([`Officer::decides`]), a reason that is none of the lane, words in a closed

@@ -47,6 +47,7 @@ pub(super) enum Place {
     Records,
     Devices,
     Enrol,
+    Acts,
     Elsewhere,
 }
 
@@ -77,6 +78,9 @@ impl Frame {
     pub(super) fn is_at_enrol(&self) -> bool {
         self.place == Place::Enrol
     }
+    pub(super) fn is_at_acts(&self) -> bool {
+        self.place == Place::Acts
+    }
     pub(super) fn t(&self, key: &str) -> String {
         self.locale.t(key)
     }
@@ -97,6 +101,12 @@ impl Frame {
         self.officer
             .as_ref()
             .is_some_and(|officer| officer.keeps_devices(vocabulary))
+    }
+    pub(super) fn sees_acts(&self) -> bool {
+        let vocabulary = Vocabulary::builtin();
+        self.officer
+            .as_ref()
+            .is_some_and(|officer| officer.sees_acts(vocabulary))
     }
     pub(super) fn reads_records(&self) -> bool {
         let vocabulary = Vocabulary::builtin();

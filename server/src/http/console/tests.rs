@@ -1,6 +1,7 @@
 //! Stories at the console, through the router as a browser would send them.
 
 mod acting;
+mod acts;
 mod desk;
 mod reading;
 mod records;

@@ -7,7 +7,7 @@ use sync_core::hub::arrival::{self, Candidate};
 use sync_core::hub::facts::{self, Grant};
 use sync_core::hub::ledger::{LedgerFault, View};
 use sync_core::hub::{Acting, Hub, Refusal};
-use sync_core::ids::{Feed, GroupId, KeyId};
+use sync_core::ids::{GroupId, KeyId};
 
 use super::{OfficeDesk, group_in};
 use crate::enrolment::{INVITATION_DAYS, InviteError, Inviting};
@@ -66,30 +66,27 @@ fn users(view: &impl View, group: GroupId, numbers: &[u16]) -> Result<Vec<String
     Ok(numbers.iter().map(name).collect())
 }
 
-/// When a device was revoked in a group: the group's entries say so.
+/// When a device was revoked in a group: the newest of the group's entries that says so.
 fn revoked_at(view: &impl View, group: GroupId, device: KeyId) -> Result<i64, LedgerFault> {
-    let mut at_s = 0;
-    let (mut cursor, feed) = (0, Feed::Group(group));
+    let mut below = u64::MAX;
     loop {
-        let indexes = facts::feed_from(view, feed, cursor, FEED_PAGE)?;
-        for index in &indexes {
-            let full = facts::full_act(view, *index)?;
-            let said = full.as_ref().map(|full| &full.act.said);
-            if let Some(Said::Control(Control::Revoke { device: of, .. })) = said
-                && *of == device
+        let acts = facts::controls(view, Some(group), below, ACTS_READ)?;
+        for (_, full) in &acts {
+            if let Said::Control(Control::Revoke { device: of, .. }) = full.act.said
+                && of == device
             {
-                at_s = full.map_or(0, |full| full.act.time_s);
+                return Ok(full.act.time_s);
             }
-            cursor = index.saturating_add(1);
         }
-        if indexes.len() < FEED_PAGE {
-            return Ok(at_s);
+        match acts.last() {
+            Some((index, _)) if acts.len() == ACTS_READ => below = *index,
+            _ => return Ok(0),
         }
     }
 }
 
-/// Entries of a group that are read at once.
-const FEED_PAGE: usize = 500;
+/// Acts that are read at once.
+const ACTS_READ: usize = 100;
 
 impl OfficeDesk {
     pub(super) fn device_rows(&self, officer: &Officer) -> Result<Vec<DeviceRow>, DeskError> {

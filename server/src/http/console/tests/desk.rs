@@ -7,6 +7,7 @@ use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::index_text;
 use sync_core::vocabulary::{Lane, Vocabulary};
 
+use super::acts::acts_of;
 use super::records::{device, khmer, open_rows, patrol, tip, tip_row};
 use crate::http::console::desk::*;
 use crate::http::console::password::hash_password;
@@ -276,6 +277,19 @@ impl Desk for TestDesk {
             ));
         }
         Ok(rows)
+    }
+
+    fn acts(
+        &self,
+        officer: &Officer,
+        of: ActsOf,
+        below: Option<u64>,
+    ) -> Result<ActsPage, DeskError> {
+        self.audited("acts");
+        if !matches!(of, ActsOf::Log | ActsOf::Group(GROUP)) {
+            return Err(DeskError::NotFound);
+        }
+        Ok(acts_of(officer, of, below))
     }
 
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError> {

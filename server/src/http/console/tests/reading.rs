@@ -24,6 +24,8 @@ async fn every_page_renders_in_both_languages_behind_its_fences() {
         "/console/enrol",
         &format!("/console/enrol?group={GROUP}"),
         &invitation,
+        "/console/acts",
+        &format!("/console/acts/{GROUP}"),
         "/console/no-such-page",
     ];
     for language in ["vi", "en"] {
