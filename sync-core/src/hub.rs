@@ -21,6 +21,7 @@ pub mod facts;
 pub mod ledger;
 mod project;
 mod prove;
+mod standby;
 mod verify;
 mod visit;
 
@@ -29,6 +30,7 @@ mod tests;
 
 pub use desk::{Acting, Refusal, ReviewInput};
 pub use prove::{EntryProof, GrowthProof, SignedHead};
+pub use standby::{CaughtUp, StandbyFault, catch_up};
 pub use verify::{VerifyFault, VerifyReport};
 pub use visit::{Arrived, Stop, Verified};
 

@@ -413,5 +413,12 @@ fn to_quarantine(full: &FullChange, reason: AsideReason) -> Option<FullChange> {
 
 /// Where the forked changes of a device lie in quarantine.
 pub(super) fn fork_prefix(device: KeyId) -> Vec<u8> {
-    [b"fork".as_slice(), device.as_bytes()].concat()
+    [FORKS, device.as_bytes()].concat()
 }
+
+/// Where the forked changes of all devices lie in quarantine. No index of an entry begins so.
+pub(super) fn fork_prefix_of_all() -> Vec<u8> {
+    FORKS.to_vec()
+}
+
+const FORKS: &[u8] = b"fork";

@@ -6,6 +6,7 @@ mod admission;
 mod arrival;
 mod erasure;
 mod restore;
+mod standby;
 mod visits;
 
 use std::collections::BTreeMap;
