@@ -15,6 +15,7 @@ mod groups;
 mod officers;
 mod proof;
 mod quarantine;
+mod recovery;
 mod serve;
 mod upkeep;
 
@@ -46,6 +47,10 @@ struct Cli {
 enum Task {
     /// Serves phones and officers until it is asked to stop.
     Serve(ServeArgs),
+    /// Makes a new directory of data from a backup or from the copy on another disk.
+    Restore(recovery::RestoreArgs),
+    /// Tries a restore: into a scratch directory, with every check, and leaves nothing.
+    Drill(recovery::DrillArgs),
     #[command(flatten)]
     Command(Command),
 }
@@ -68,6 +73,15 @@ struct ServeArgs {
     /// Its key, PEM.
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    /// Keep a second copy of the data in a directory on another disk. Later: as before.
+    #[arg(long, value_name = "DIR")]
+    standby: Option<PathBuf>,
+    /// Keep no second copy any more.
+    #[arg(long, conflicts_with = "standby")]
+    no_standby: bool,
+    /// Take the directory of the copy for another disk although the system shows it as the same.
+    #[arg(long, requires = "standby")]
+    standby_same_disk: bool,
 }
 
 /// A command that is run on an open log.
@@ -102,8 +116,10 @@ enum Command {
     Verify,
     /// Builds again all that follows from the log, and says whether it was as it should be.
     Rebuild,
-    /// Writes a copy, also while the server runs.
-    Backup(upkeep::BackupArgs),
+    /// Makes the key that is kept elsewhere, to which backups are sealed.
+    OfflineKey(recovery::OfflineKeyArgs),
+    /// Writes a sealed backup, also while the server runs.
+    Backup(recovery::BackupArgs),
 }
 
 /// How a command ended.
@@ -202,6 +218,8 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.task {
         Task::Serve(args) => serve::serve(&data, &args),
+        Task::Restore(args) => recovery::restore(&data, &args),
+        Task::Drill(args) => recovery::drill(&args),
         Task::Command(command) => match prepared(command) {
             Ok(command) => run_anywhere(&data, &command),
             Err(NotDone(why)) => Outcome::failed(NOT_DONE, why),
@@ -238,6 +256,7 @@ fn prepared(mut command: Command) -> Result<Command, NotDone> {
         | Command::Proof(_)
         | Command::Verify
         | Command::Rebuild => {}
+        Command::OfflineKey(key) => recovery::prepare_key(key)?,
     }
     Ok(command)
 }
@@ -285,7 +304,8 @@ fn run(office: &Office, command: &Command) -> Outcome {
         Command::Proof(command) => proof::run(office, command),
         Command::Verify => upkeep::verify(office),
         Command::Rebuild => upkeep::rebuild(office),
-        Command::Backup(args) => upkeep::backup(office, args),
+        Command::OfflineKey(args) => recovery::keep_key(office, args),
+        Command::Backup(args) => recovery::backup(office, args),
     };
     done.unwrap_or_else(|NotDone(why)| Outcome::failed(NOT_DONE, why))
 }

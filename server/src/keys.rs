@@ -171,6 +171,15 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The same, over the one that was there.
 pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_private_with(path, |file| file.write_all(bytes))
+}
+
+/// The same, of what is too large to be held in memory: `fill` writes it. When that fails nothing
+/// is left, and what was there stays.
+pub(crate) fn replace_private_with(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(".new");
     let part = PathBuf::from(part);
@@ -183,11 +192,15 @@ pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&part, path)?;
-    sync_directory(path)
+    let written = fill(&mut file)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&part, path))
+        .and_then(|()| sync_directory(path));
+    if written.is_err() {
+        // the first fault is what the caller must hear of
+        drop(fs::remove_file(&part));
+    }
+    written
 }
 
 /// Without it, a loss of power could undo the renaming.

@@ -7,6 +7,7 @@
 //!
 //! - [`office`]: one open log: hub, store, settings;
 //! - [`enrolment`]: invitations, made and shown again;
+//! - [`recovery`]: backups, the copy on another disk, and the way back from both;
 //! - [`writer`]: the one thread that writes, with group commit;
 //! - [`http`]: the accept loop, the port of the phones, the console;
 //! - [`cli`]: the commands, from this process or handed to a running server.
@@ -16,6 +17,7 @@ pub mod enrolment;
 pub mod http;
 pub mod keys;
 pub mod office;
+pub mod recovery;
 pub mod settings;
 pub mod store;
 pub mod tls;

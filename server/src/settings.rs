@@ -33,6 +33,15 @@ pub struct Settings {
     /// The certificate came from outside, so there is no authority to pin.
     #[serde(default)]
     pub foreign_certificate: bool,
+    /// The public half of the key that is kept elsewhere: to it backups are encrypted.
+    #[serde(default)]
+    pub offline_key: Option<String>,
+    /// Directory on another disk where a second copy of the data follows.
+    #[serde(default)]
+    pub standby: Option<PathBuf>,
+    /// The operator vouches that this directory lies on another disk, whatever the system says.
+    #[serde(default)]
+    pub standby_same_disk: bool,
 }
 
 /// Why the settings cannot be used.

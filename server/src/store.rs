@@ -7,9 +7,11 @@
 //! - `opening`: the lock, the checks before the first write, migrations, the copy for a backup;
 //! - `sqlite`: the tables of bytes that the hub knows, and the transaction;
 //! - `rows`: what the console lists, and the scope without which nothing is listed;
-//! - `accounts`, `audit`, `areas`: what only the server knows.
+//! - `accounts`, `audit`, `areas`: what only the server knows;
+//! - `standby`, `apart`: a second copy that follows, and a copy in two files for a backup.
 
 mod accounts;
+mod apart;
 mod areas;
 mod audit;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod opening;
 mod readers;
 mod rows;
 mod sqlite;
+mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +29,7 @@ use rusqlite::ffi;
 use sync_core::hub::ledger::{LedgerFault, Table};
 
 pub use accounts::{Account, NAME_TAKEN, Session, SignIn};
+pub use apart::{put_together, take_apart};
 pub use areas::AreaRow;
 pub use audit::{AuditEntry, AuditVerdict, Audited};
 pub use opening::{DATABASE_NAME, LOCK_NAME, Opened, StoreOpenError};

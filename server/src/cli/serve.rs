@@ -22,6 +22,8 @@ use crate::http::limit::DeviceLimits;
 use crate::http::{console, device};
 use crate::now_s;
 use crate::office::{Begin, Office, TLS_NAME};
+use crate::recovery::RecoveryError;
+use crate::recovery::standby::{self, Standby};
 use crate::settings::{LISTEN_DEFAULT, Settings};
 use crate::tls::Identity;
 
@@ -81,6 +83,10 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
         })?;
         // Asked for before anybody is told that the server is there.
         let stop = Stop::listen().map_err(|cause| Outcome::failed(NOT_DONE, cause.to_string()))?;
+        let with_copy = Arc::clone(office);
+        let standby = tokio::task::spawn_blocking(move || start_standby(&with_copy)).await;
+        let standby = standby
+            .map_err(|ended| Outcome::failed(NOT_DONE, format!("no copy is kept: {ended}")))??;
         let commands = tokio::spawn(admin::run_all(commands, Arc::clone(office)));
         let upkeep = tokio::spawn(keep_up(Arc::clone(office)));
         say_where(bound);
@@ -95,6 +101,11 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
         commands.abort();
         upkeep.abort();
         admin::close(office.directory());
+        if let Some(standby) = standby {
+            // in the end everything that was said is on both disks
+            let stopped = tokio::task::spawn_blocking(|| standby.stop());
+            drop(stopped.await);
+        }
         served.map_err(|cause| {
             Outcome::failed(
                 NOT_DONE,
@@ -106,6 +117,33 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
         code: DONE,
         ..Outcome::done("")
     })
+}
+
+/// Begins to keep the copy, or says that there is none: then nothing counts as safe.
+fn start_standby(office: &Arc<Office>) -> Result<Option<standby::Running>, Outcome> {
+    let failed = |why: RecoveryError| Outcome::failed(NO_DATA, why.to_string());
+    let settings = office.settings();
+    let Some(path) = settings.standby else {
+        let forgotten = office.writer().act(|hub, ledger| {
+            if hub.state(ledger)?.safe_size > 0 {
+                hub.note_safe(ledger, 0, now_s())?;
+            }
+            Ok(())
+        });
+        return match forgotten {
+            Ok(()) => Ok(None),
+            Err(why) => Err(Outcome::failed(NOT_DONE, format!("{why:?}"))),
+        };
+    };
+    // asked each time: the other disk may not be mounted today
+    if !settings.standby_same_disk {
+        standby::refuse_same_disk(office.directory(), &path).map_err(failed)?;
+    }
+    let opened = Standby::open(Arc::clone(office), &path).map_err(failed)?;
+    let started = opened.start();
+    started
+        .map(Some)
+        .map_err(|cause| Outcome::failed(NOT_DONE, format!("the system gives no thread: {cause}")))
 }
 
 /// All that stands behind the one port.
@@ -123,6 +161,13 @@ fn merge(settings: &mut Settings, args: &ServeArgs) {
     }
     if args.public_url.is_some() {
         settings.public_url.clone_from(&args.public_url);
+    }
+    if let Some(path) = &args.standby {
+        settings.standby = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        settings.standby_same_disk = args.standby_same_disk;
+    }
+    if args.no_standby {
+        settings.standby = None;
     }
     for name in &args.name {
         if !settings.names.contains(name) {

@@ -1,8 +1,6 @@
-//! `verify`, `rebuild`, `backup`, `erase`.
+//! `verify`, `rebuild`, `erase`.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,10 +15,8 @@ use sync_core::value::{AUTHOR_KEY, FieldKey};
 use sync_core::vocabulary::Lane;
 
 use super::{NOT_DONE, NotDone, Outcome, find};
-use crate::keys::{LOG_KEY_NAME, write_private};
 use crate::now_s;
-use crate::office::{Office, TLS_NAME};
-use crate::settings::SETTINGS_NAME;
+use crate::office::Office;
 use crate::store::{LIST_LIMIT_MAX, ListQuery, Scope, ScopeArea, Snapshot, SqliteStore};
 
 /// Faults that are printed.
@@ -43,12 +39,6 @@ pub(super) struct EraseArgs {
     /// by whoever takes the disk.
     #[arg(long)]
     keep_files: bool,
-}
-
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-pub(super) struct BackupArgs {
-    /// The file to write; it must not be there.
-    pub(super) file: PathBuf,
 }
 
 pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
@@ -178,65 +168,6 @@ fn derived(snapshot: &Snapshot<'_>) -> Result<Vec<(String, Hash32)>, LedgerFault
     Ok(hashes)
 }
 
-pub(super) fn backup(office: &Office, args: &BackupArgs) -> Result<Outcome, NotDone> {
-    let keys = keys_path(&args.file);
-    if fs::symlink_metadata(&keys).is_ok() {
-        return Err(NotDone(format!(
-            "{} is there already: choose another name",
-            keys.display()
-        )));
-    }
-    office
-        .readers()
-        .backup(&args.file)
-        .map_err(|why| NotDone(why.to_string()))?;
-    copy_keys(office.directory(), &keys).map_err(|cause| {
-        NotDone(format!(
-            "{} is written, but the keys are not ({}: {cause}): without them it cannot be restored",
-            args.file.display(),
-            keys.display()
-        ))
-    })?;
-    Ok(Outcome::done(format!(
-        "{}\n{}\nThe second holds the keys of the log and of the server: keep it where nobody else \
-         reads it. To restore: the first as {}, all of the second beside it, in an empty directory",
-        args.file.display(),
-        keys.display(),
-        crate::store::DATABASE_NAME
-    )))
-}
-
-fn keys_path(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".keys");
-    PathBuf::from(name)
-}
-
-/// Copies what the database does not hold: the key of the log, the certificates, the settings.
-fn copy_keys(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut private = fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
-    private.create(to)?;
-    for name in [LOG_KEY_NAME, SETTINGS_NAME] {
-        if from.join(name).try_exists()? {
-            write_private(&to.join(name), &fs::read(from.join(name))?)?;
-        }
-    }
-    let tls = from.join(TLS_NAME);
-    if !tls.try_exists()? {
-        return Ok(());
-    }
-    private.create(to.join(TLS_NAME))?;
-    for entry in fs::read_dir(tls)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            let copy = to.join(TLS_NAME).join(entry.file_name());
-            write_private(&copy, &fs::read(entry.path())?)?;
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn erase(office: &Office, args: &EraseArgs) -> Result<Outcome, NotDone> {
     let at = find::change(office, &args.at)?;
     let mut keys = Vec::new();
@@ -257,7 +188,7 @@ pub(super) fn erase(office: &Office, args: &EraseArgs) -> Result<Outcome, NotDon
     clean_files(office)?;
     Ok(Outcome::done(format!(
         "{said}\nthe files are written anew without them; writing stood still for {:.1} seconds. \
-         Backups made before still hold them",
+         The parts of backups made before still hold them until they are dropped",
         began.elapsed().as_secs_f64()
     )))
 }

@@ -389,8 +389,38 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Makes a new empty file for the server's user alone.
+pub(super) fn make_new(path: &Path) -> Result<(), StoreOpenError> {
+    let made = create_private(path).map(drop);
+    made.map_err(|cause| Teller(path).file(cause))
+}
+
+/// Opens a copy that nobody else has open, to change it.
+pub(super) fn open_copy(path: &Path) -> Result<Connection, StoreOpenError> {
+    let told = Teller(path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| told.sql(&e))?;
+    guard(&connection).map_err(|e| told.sql(&e))?;
+    inspect(&connection, &told)?;
+    // a copy is worthless until it is whole, so it needs no log of its own
+    let journal = connection.pragma_update(None, "journal_mode", "delete");
+    journal.map_err(|e| told.sql(&e))?;
+    connection
+        .execute_batch(GUARD_PRAGMAS)
+        .map_err(|e| told.sql(&e))?;
+    Ok(connection)
+}
+
+/// Puts a file on the disk.
+pub(super) fn flush(path: &Path) -> Result<(), StoreOpenError> {
+    let flushed = File::open(path).and_then(|file| file.sync_all());
+    flushed
+        .and_then(|()| sync_directory(path))
+        .map_err(|cause| Teller(path).file(cause))
+}
+
 /// Puts the path into every fault.
-struct Teller<'a>(&'a Path);
+pub(super) struct Teller<'a>(pub(super) &'a Path);
 
 impl Teller<'_> {
     fn file(&self, cause: io::Error) -> StoreOpenError {
@@ -415,7 +445,7 @@ impl Teller<'_> {
         }
     }
 
-    fn sql(&self, error: &rusqlite::Error) -> StoreOpenError {
+    pub(super) fn sql(&self, error: &rusqlite::Error) -> StoreOpenError {
         let Some(cause) = error.sqlite_error() else {
             return self.damaged(&error.to_string());
         };

@@ -11,7 +11,7 @@ use sync_core::ids::{ChainId, Feed, Hash32, Realm};
 use sync_core::keys::PublicKey;
 use sync_core::log::{EntryKind, Head, Leaf};
 
-use super::common::{COMMUNE, PROVINCE, Server, command, command_with};
+use super::common::{COMMUNE, PROVINCE, Server, command_with};
 
 #[test]
 fn areas_are_found_and_imported_with_every_fault_told() {
@@ -214,74 +214,6 @@ fn what_is_erased_is_gone_from_the_files_and_the_log_still_verifies() {
     phone.sync();
     let shown = phone.replica.view(record).unwrap();
     assert_eq!(shown.field("route_text").unwrap().value.value, None);
-}
-
-#[test]
-fn a_backup_made_while_serving_is_a_whole_log_on_its_own() {
-    let server = Server::new();
-    let group = server.group("Tổ 1");
-    let mut phone = server.phone(&group);
-    phone.save("một");
-    phone.sync();
-    let file = server.data.join("../copy.db");
-    server.run(&["backup", file.to_str().unwrap()]).ok();
-    let told = server.run(&["backup", file.to_str().unwrap()]).fails(1);
-    assert!(told.contains("copy.db"), "{told}");
-    let expected = server.verified();
-
-    let restored = server.data.join("../restored");
-    let keys = server.data.join("../copy.db.keys");
-    let copied = std::process::Command::new("cp")
-        .args(["-r", keys.to_str().unwrap(), restored.to_str().unwrap()])
-        .status();
-    assert!(copied.unwrap().success());
-    fs::copy(&file, restored.join("binhyen.db")).unwrap();
-    assert_eq!(command(&restored, &["verify"]).ok(), expected);
-    // phones know the restored server: same authority, same log
-    let second = Server::at(&restored, &[]);
-    phone.follow(&second);
-    phone.save("hai");
-    phone.sync();
-    assert!(second.verified().contains("2 changes,"));
-}
-
-#[test]
-fn a_server_restored_from_an_older_copy_gets_back_what_phones_have() {
-    let server = Server::new();
-    let group = server.group("Tổ 1");
-    let mut phone = server.phone(&group);
-    phone.save("trước bản sao");
-    phone.sync();
-    let file = server.data.join("../copy.db");
-    server.run(&["backup", file.to_str().unwrap()]).ok();
-    // lost: a record, a member and the device of a second phone
-    phone.save("sau bản sao");
-    server
-        .run(&["member", "add", "Phạm Văn C", "--group", &group])
-        .ok();
-    let mut second = server.phone(&group);
-    second.save("máy thứ hai");
-    second.sync();
-    phone.sync();
-
-    let restored = server.data.join("../copy.db.keys");
-    fs::copy(&file, restored.join("binhyen.db")).unwrap();
-    let again = Server::at(&restored, &[]);
-    phone.follow(&again);
-    second.follow(&again);
-    phone.sync();
-    second.sync();
-    phone.sync();
-    second.sync();
-    assert_eq!(phone.replica.records().count(), 3);
-    assert_eq!(second.replica.records().count(), 3);
-    let members = again.run(&["member", "list", "--group", &group]).ok();
-    assert!(members.contains("Phạm Văn C"), "{members}");
-    assert!(
-        again.verified().contains("3 changes,"),
-        "{}",
-        again.verified()
-    );
 }
 
 #[test]

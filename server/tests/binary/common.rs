@@ -178,8 +178,13 @@ impl Server {
 
     /// Starts it again on its data, on a port of its own.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same, with arguments.
+    pub(crate) fn restart_with(&mut self, args: &[&str]) {
         let home = self._home.take();
-        let next = Self::at(&self.data.clone(), &[]);
+        let next = Self::at(&self.data.clone(), args);
         let before = std::mem::replace(self, next);
         drop(before);
         self._home = home;

@@ -12,6 +12,7 @@ mod console;
 #[cfg(test)]
 mod enrolling;
 #[cfg(test)]
-mod starting;
+mod recovery;
 #[cfg(test)]
+mod starting;
 mod visits;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::act::{Control, Said};
-use crate::change::ChangeRef;
+use crate::bytes::Writer;
+use crate::change::{ChangeRef, Parts, Secret};
 use crate::hub::Hub;
 use crate::hub::append::{Tx, fork_prefix_of_all};
 use crate::hub::facts::{self, LogState, after, all, key_of, node_key, place_key};
@@ -237,5 +238,30 @@ impl Hub {
         tx.state.safe_size = size.min(tx.state.size);
         tx.finish()?;
         Ok(())
+    }
+
+    /// Goes on without parts that are lost, as with parts that were erased: a log can be restored
+    /// without them, and what is signed still holds. To be called before [`Hub::rebuild`]. Gives
+    /// how many entries lost theirs.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forget_lost_parts(&self, ledger: &mut impl Ledger) -> Result<u64, LedgerFault> {
+        let none = Parts {
+            secret: Secret::Salts(BTreeMap::new()),
+            values: BTreeMap::new(),
+        };
+        let mut empty = Writer::new();
+        none.write(&mut empty);
+        let mut lost = 0u64;
+        for index in 0..facts::log_state(ledger)?.size {
+            let key = key_of(&[], index);
+            let has_body = ledger.get(Table::Body, &key)?.is_some();
+            if has_body && ledger.get(Table::Part, &key)?.is_none() {
+                ledger.put(Table::Part, &key, empty.as_bytes())?;
+                lost = lost.saturating_add(1);
+            }
+        }
+        Ok(lost)
     }
 }

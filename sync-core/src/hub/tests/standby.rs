@@ -2,7 +2,7 @@
 //! and never takes the place of a history that it does not contain.
 
 use super::tables_with;
-use crate::hub::ledger::{MemoryLedger, Table, View as _};
+use crate::hub::ledger::{Ledger as _, MemoryLedger, Table, View as _};
 use crate::hub::{StandbyFault, catch_up, facts};
 use crate::replica::Standing;
 use crate::tests::world::{
@@ -166,4 +166,32 @@ fn phones_call_safe_what_the_copy_has_and_no_more() {
         author.replica.standing(full.change.at),
         Some(Standing::Received)
     );
+}
+
+#[test]
+fn a_log_that_lost_its_parts_goes_on_without_the_words_and_still_verifies() {
+    let (mut world, mut author, _) = busy_world();
+    let full = world.patrol(&mut author, MEMBER, CANARY);
+    world.settle(&mut author);
+    for (key, _) in world
+        .ledger
+        .scan(Table::Part, &[], &[0xff; 9], usize::MAX)
+        .unwrap()
+    {
+        world.ledger.delete(Table::Part, &key).unwrap();
+    }
+    let bodies = world.ledger.scan(Table::Body, &[], &[0xff; 9], usize::MAX);
+    let lost = world.hub.forget_lost_parts(&mut world.ledger).unwrap();
+    assert_eq!(lost, u64::try_from(bodies.unwrap().len()).unwrap());
+    assert_eq!(world.hub.forget_lost_parts(&mut world.ledger), Ok(0));
+    world.hub.rebuild(&mut world.ledger, world.now_s).unwrap();
+    world.verify();
+    assert_eq!(tables_with(&world.ledger, CANARY.as_bytes()), []);
+    let (_, record) = facts::record(&world.ledger, full.change.record)
+        .unwrap()
+        .unwrap();
+    assert!(record.field(PRESENT).is_some() && record.field(SUMMARY).is_some());
+    world.patrol(&mut author, MEMBER, "và ghi tiếp");
+    world.settle(&mut author);
+    world.verify();
 }

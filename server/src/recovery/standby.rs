@@ -1,0 +1,199 @@
+//! The thread that keeps a copy of the data on another disk. What the copy has confirmed is safe:
+//! the heads say so, and phones tell their people.
+//!
+//! A copy that cannot be written stops nothing: the server goes on, the size that counts as safe
+//! stands still, and the operator is told once.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sync_core::hub::ledger::{LedgerFault, Store as _};
+use sync_core::hub::{CaughtUp, StandbyFault, catch_up, facts};
+
+use super::backup::{add_keys, recipient};
+use super::{RecoveryError, told};
+use crate::now_s;
+use crate::office::Office;
+use crate::store::SqliteStore;
+
+/// How often the copy follows.
+pub const EVERY: Duration = Duration::from_secs(1);
+/// Entries that one step takes over, so that no step keeps the log from shrinking for long.
+pub const STEP_ENTRIES: u64 = 5_000;
+/// How often accounts, areas and the access log follow when the log itself stands still.
+const OFFICE_EVERY: u32 = 60;
+/// The keys of the server in the directory of the copy, sealed to the offline key.
+pub const SEALED_KEYS_NAME: &str = "keys.age";
+
+/// A copy of an open log.
+#[derive(Debug)]
+pub struct Standby {
+    office: Arc<Office>,
+    store: SqliteStore,
+    path: PathBuf,
+    /// Steps since the office was copied.
+    idle: u32,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Running {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Lets the copy follow once more and ends the thread. Blocks.
+    pub fn stop(self) {
+        // when it has ended already there is nobody to tell
+        let _gone = self.stop.send(());
+        drop(self.thread.join());
+    }
+}
+
+impl Standby {
+    /// Opens the copy in `path`, or begins one there, and seals the keys into it.
+    ///
+    /// # Errors
+    /// [`RecoveryError`]; a copy that has more than the log is left as it is.
+    pub fn open(office: Arc<Office>, path: &Path) -> Result<Self, RecoveryError> {
+        let recipient = recipient(&office)?;
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true);
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.create(path).map_err(told(path))?;
+        let (store, _opened) = SqliteStore::open(path)?;
+        let data = office.directory().to_owned();
+        let mut standby = Self {
+            office,
+            store,
+            path: path.to_owned(),
+            idle: OFFICE_EVERY,
+        };
+        standby.step()?;
+        recipient.seal(&path.join(SEALED_KEYS_NAME), |archive| {
+            add_keys(archive, &data)
+        })?;
+        Ok(standby)
+    }
+
+    /// Follows for one step; `true` when there is more.
+    fn step(&mut self) -> Result<bool, RecoveryError> {
+        let (office, path) = (&self.office, &self.path);
+        let with_office = self.idle >= OFFICE_EVERY;
+        let mut parted = None;
+        let done = self.store.transact(|copy| {
+            office.read(|log| {
+                let caught = match catch_up(log, copy, STEP_ENTRIES) {
+                    Ok(caught) => caught,
+                    Err(StandbyFault::Store(fault)) => return Err(fault),
+                    Err(fault @ StandbyFault::Parted { .. }) => {
+                        parted = Some(fault.to_string());
+                        return Err(LedgerFault::Failed(String::new()));
+                    }
+                };
+                if with_office {
+                    copy.follow_office(log)?;
+                }
+                Ok(caught)
+            })
+        });
+        if let Some(why) = parted {
+            return Err(RecoveryError::Parted {
+                path: path.clone(),
+                why,
+            });
+        }
+        let caught = done?;
+        self.idle = if with_office { 0 } else { self.idle + 1 };
+        self.tell(caught)?;
+        Ok(caught.behind > 0)
+    }
+
+    /// Only what a commit put on the other disk is told.
+    fn tell(&self, caught: CaughtUp) -> Result<(), RecoveryError> {
+        let known = self
+            .office
+            .read(|log| Ok(facts::log_state(log)?.safe_size))?;
+        if known == caught.size {
+            return Ok(());
+        }
+        let noted = self
+            .office
+            .writer()
+            .act(move |hub, ledger| Ok(hub.note_safe(ledger, caught.size, now_s())?));
+        noted.map_err(|error| {
+            RecoveryError::Ledger(LedgerFault::Failed(format!(
+                "the copy follows, but the log could not take note: {error:?}"
+            )))
+        })
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(self) -> std::io::Result<Running> {
+        let (stop, asked) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("standby".to_owned())
+            .spawn(move || self.run(&asked))?;
+        Ok(Running { stop, thread })
+    }
+
+    fn run(mut self, asked: &Receiver<()>) {
+        let mut failing = false;
+        loop {
+            let stopping = !matches!(asked.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
+            loop {
+                match self.step() {
+                    Ok(more) => {
+                        if std::mem::take(&mut failing) {
+                            crate::tell("the copy on the other disk follows again");
+                        }
+                        if !more {
+                            break;
+                        }
+                    }
+                    Err(why) => {
+                        if !std::mem::replace(&mut failing, true) {
+                            crate::tell(&format!(
+                                "the copy on the other disk does not follow; what comes now is on \
+                                 one disk only: {why}"
+                            ));
+                        }
+                        break;
+                    }
+                }
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+}
+
+/// Refuses a copy on the disk of the data, where it would be lost with it.
+///
+/// # Errors
+/// [`RecoveryError::SameDisk`].
+pub fn refuse_same_disk(data: &Path, copy: &Path) -> Result<(), RecoveryError> {
+    let disk = |path: &Path| {
+        // a directory that is not there yet will lie where the first that is there lies
+        let there = path.ancestors().find(|path| path.exists());
+        there
+            .and_then(|path| fs::metadata(path).ok())
+            .map(|found| found.dev())
+    };
+    match (disk(data), disk(copy)) {
+        (Some(a), Some(b)) if a == b => Err(RecoveryError::SameDisk {
+            path: copy.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
