@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! handshake -> head -> handling -> answering, flushing -> idle -> (first byte) head -> ...
+//!                                                    \-> lingering, when the peer still sends
 //! ```
 //!
 //! hyper has one timer for reading a head, and it runs while a connection is idle too: with it, a
@@ -11,15 +12,22 @@
 //! minute would be the same. So hyper's timer is off, and `Clock` here follows the phases from the
 //! bytes that pass and from the answer's body.
 //!
+//! Who speaks plain HTTP is told so before any handshake, see `farewell`.
+//!
 //! What is absent: no peer address is read, logged or stored; no connection is accepted that there
 //! is no room for (it waits in the system's backlog); no handler's panic leaves its connection; no
 //! answer carries a `date` header, which costs 37 bytes on each visit and which no phone believes.
 
+mod farewell;
+
 use std::{
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -40,8 +48,11 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, Sleep, sleep, sleep_until, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower_service::Service as _;
+
+pub use farewell::LINGER_BYTES_MAX;
+use farewell::{Linger, refuse_plain_http, speaks_plain_http};
 
 /// Connections open at once. An idle one was measured at 21 kB, so this many need some 90 MB.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -54,6 +65,9 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time a connection may stay open without a request: opening a new one costs more than a visit.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Time for which a peer that is still sending is listened to after its answer, so that it gets
+/// to read it. Two round trips of two seconds and some lost packets fit.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Bytes of a request's head.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Time running requests get to end after a shutdown was asked for.
@@ -83,6 +97,8 @@ pub struct AcceptLimits {
     pub request_timeout: Duration,
     /// Time between two requests on a connection.
     pub idle_timeout: Duration,
+    /// Time for which what comes after an answer is read and thrown away, before the end.
+    pub linger_timeout: Duration,
     /// Bytes of a request's head.
     pub header_bytes_max: usize,
 }
@@ -95,6 +111,7 @@ impl Default for AcceptLimits {
             header_timeout: HEADER_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
+            linger_timeout: LINGER_TIMEOUT,
             header_bytes_max: HEADER_BYTES_MAX,
         }
     }
@@ -107,7 +124,7 @@ pub struct ServeReport {
     pub accepted_count: u64,
     /// Connections that ended in an ordinary way: by the peer, by an error in between, by shutdown.
     pub closed_count: u64,
-    /// Connections whose handshake failed or took too long.
+    /// Connections whose handshake failed, took too long, or was not even tried.
     pub handshakes_failed_count: u64,
     /// Connections cut because a phase took too long.
     pub timed_out_count: u64,
@@ -298,13 +315,13 @@ impl Server {
         if prepare(&stream).is_err() {
             return Ended::Closed; // the peer is gone already
         }
-        let handshake = timeout(self.limits.handshake_timeout, self.tls.accept(stream));
+        let handshake = timeout(self.limits.handshake_timeout, self.handshake(stream));
         let stream = tokio::select! {
             // Nothing was asked yet, so a shutdown need not wait for it.
             _ = closing.changed() => return Ended::Closed,
             done = handshake => match done {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(_)) | Err(_) => return Ended::HandshakeFailed,
+                Ok(Some(stream)) => stream,
+                Ok(None) | Err(_) => return Ended::HandshakeFailed,
             },
         };
         let clock = Clock::new(self.limits);
@@ -312,6 +329,7 @@ impl Server {
         let io = TokioIo::new(ClockedIo {
             stream,
             clock: clock.clone(),
+            linger: None,
         });
         let mut connection = pin!(self.http().serve_connection(io, service));
         let mut deadline = pin!(Deadline::new(clock.clone()));
@@ -325,6 +343,15 @@ impl Server {
         // An idle connection closes at once, a running request gets its answer first.
         connection.as_mut().graceful_shutdown();
         deadline.as_mut().bound(connection.as_mut()).await
+    }
+
+    /// The TLS stream, unless the peer cannot or does not want to speak it.
+    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        if speaks_plain_http(&stream).await {
+            refuse_plain_http(stream, self.limits.linger_timeout).await;
+            return None;
+        }
+        self.tls.accept(stream).await.ok()
     }
 
     fn http(&self) -> http1::Builder {
@@ -345,11 +372,8 @@ impl Server {
     ) -> Result<hyper::Response<ClockedBody>, std::convert::Infallible> {
         clock.enter(Phase::Handling);
         let mut app = self.app.clone();
-        let handled = timeout(
-            self.limits.request_timeout,
-            app.call(request.map(Body::new)),
-        )
-        .await;
+        let request = request.map(|body| Body::new(AskedBody::new(body, clock.clone())));
+        let handled = timeout(self.limits.request_timeout, app.call(request)).await;
         let response = match handled {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
@@ -401,6 +425,8 @@ enum Phase {
 struct Clock {
     limits: AcceptLimits,
     since: Arc<Mutex<(Phase, Instant)>>,
+    /// Whether some of the last request's body was left unread.
+    unread: Arc<AtomicBool>,
 }
 
 impl Clock {
@@ -409,6 +435,7 @@ impl Clock {
         Self {
             limits,
             since: Arc::new(Mutex::new((Phase::Head, Instant::now()))),
+            unread: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -501,12 +528,13 @@ impl Deadline {
 }
 
 /// The TLS stream, telling the clock when bytes pass.
-struct ClockedIo<S> {
-    stream: S,
+struct ClockedIo {
+    stream: TlsStream<TcpStream>,
     clock: Clock,
+    linger: Option<Linger>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ClockedIo<S> {
+impl AsyncRead for ClockedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -521,7 +549,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClockedIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClockedIo<S> {
+impl AsyncWrite for ClockedIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -544,7 +572,60 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClockedIo<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            // hyper's answer is out; this says the farewell of TLS and closes our direction.
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if !this.clock.unread.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let limit = this.clock.limits.linger_timeout;
+        let linger = this.linger.get_or_insert_with(|| Linger::new(limit));
+        // Nobody will look at it, so it is not even decrypted.
+        linger
+            .poll(Pin::new(this.stream.get_mut().0), context)
+            .map(Ok)
+    }
+}
+
+/// The request's body, which knows whether somebody read all of it.
+struct AskedBody {
+    body: Incoming,
+    clock: Clock,
+}
+
+impl AskedBody {
+    fn new(body: Incoming, clock: Clock) -> Self {
+        let asked = Self { body, clock };
+        asked.note(asked.body.is_end_stream());
+        asked
+    }
+
+    fn note(&self, ended: bool) {
+        self.clock.unread.store(!ended, Ordering::Relaxed);
+    }
+}
+
+impl HttpBody for AskedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.note(frame.is_none() || self.body.is_end_stream());
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -32,6 +32,7 @@ fn patient() -> AcceptLimits {
         header_timeout: LONG,
         request_timeout: LONG,
         idle_timeout: LONG,
+        linger_timeout: SHORT,
         header_bytes_max: HEADER_BYTES_MAX,
     }
 }
@@ -118,6 +119,10 @@ fn app(requests_count: Arc<AtomicUsize>) -> Router {
                 sleep(SHORT).await;
                 "late"
             }),
+        )
+        .route(
+            "/early",
+            post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "too much") }),
         )
         .route("/large", get(|| async { vec![7_u8; 32 * 1024 * 1024] }))
         .route("/panic", get(panics))
@@ -296,6 +301,85 @@ async fn a_body_that_does_not_come_is_answered_408() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     story.end().await;
+}
+
+#[tokio::test]
+async fn who_speaks_plain_http_is_told_to_speak_tls() {
+    let story = Story::start(patient()).await;
+    for asked in [GET, b"POST /body HTTP/1.1\r\n", b"h"] {
+        let mut stream = TcpStream::connect(story.address).await.unwrap();
+        stream.write_all(asked).await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.ends_with("before the address\n"), "{answer}");
+    }
+    assert_eq!(story.requests_count(), 0);
+    let report = story.end().await;
+    // A stop may come between the answer and the peer's own end.
+    let ended_count = report.handshakes_failed_count + report.closed_count;
+    assert_eq!((report.accepted_count, ended_count), (3, 3));
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_no_http_is_told_nothing() {
+    let story = Story::start(AcceptLimits {
+        handshake_timeout: SHORT,
+        ..patient()
+    })
+    .await;
+    let mut silent = TcpStream::connect(story.address).await.unwrap();
+    assert_eq!(read_to_end(&mut silent).await, "");
+    let mut other = TcpStream::connect(story.address).await.unwrap();
+    other.write_all(&[0x05, 0x01, 0x00]).await.unwrap();
+    let mut bytes = Vec::new();
+    let _end = timeout(SOON, other.read_to_end(&mut bytes)).await.unwrap();
+    assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
+    assert_eq!(story.end().await.handshakes_failed_count, 2);
+}
+
+/// Sends a chunked body, all of it before it reads anything, and gives what came back.
+async fn send_then_read(story: &Story, megabytes: usize) -> (io::Result<()>, String) {
+    let mut stream = story.connect().await;
+    let head = b"POST /early HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let chunk = [b"10000\r\n".as_slice(), &[7; 0x1_0000], b"\r\n"].concat();
+    let mut sent = Ok(());
+    for _ in 0..megabytes * 16 {
+        sent = stream.write_all(&chunk).await;
+        if sent.is_err() {
+            break;
+        }
+    }
+    (sent, read_to_end(&mut stream).await)
+}
+
+#[tokio::test]
+async fn who_is_still_sending_gets_to_read_the_answer() {
+    let story = Story::start(AcceptLimits {
+        linger_timeout: SOON,
+        ..patient()
+    })
+    .await;
+    let (sent, answer) = send_then_read(&story, 8).await;
+    sent.expect("what comes after the answer is taken and thrown away");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.ends_with("too much"), "{answer}");
+    assert_eq!(story.end().await.closed_count, 1);
+}
+
+#[tokio::test]
+async fn who_never_stops_sending_is_cut() {
+    let story = Story::start(AcceptLimits {
+        linger_timeout: LONG,
+        ..patient()
+    })
+    .await;
+    let megabytes = 2 * LINGER_BYTES_MAX / (1024 * 1024);
+    let (sent, _) = timeout(LONG / 2, send_then_read(&story, megabytes))
+        .await
+        .expect("cut by its bytes, before its time");
+    assert!(sent.is_err(), "{megabytes} megabytes were taken");
+    assert_eq!(story.end().await.closed_count, 1);
 }
 
 #[tokio::test]
