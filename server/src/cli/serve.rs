@@ -151,7 +151,12 @@ fn app(office: &Arc<Office>) -> Router {
     let desk = Arc::new(OfficeDesk::new(Arc::clone(office)));
     device::router(Arc::clone(office), DeviceLimits::default())
         .merge(console::router(desk, now_s))
-        .route("/", get(|| async { Redirect::to("/console") }))
+        .route("/", get(to_console).fallback(to_console))
+}
+
+/// Whatever the method: who sends something here is lost, and the console says where to go.
+async fn to_console() -> Redirect {
+    Redirect::to("/console")
 }
 
 /// What is said now counts from now on; what is not said stays.

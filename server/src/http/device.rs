@@ -72,10 +72,38 @@ pub fn router(office: Arc<Office>, limits: DeviceLimits) -> Router {
         at_work: Arc::new(Semaphore::new(AT_WORK_MAX)),
     });
     Router::new()
-        .route("/healthz", get(health))
-        .route("/v1/sync", post(sync))
-        .route("/v1/enrol", post(enrol))
+        .route("/healthz", get(health).fallback(health_by_get))
+        .route("/v1/sync", post(sync).fallback(phones_by_post))
+        .route("/v1/enrol", post(enrol).fallback(phones_by_post))
+        .fallback(nothing_here)
         .with_state(port)
+}
+
+/// Whoever looks at an address of the phones with something else.
+async fn phones_by_post(body: Body) -> Response {
+    drain(body).await;
+    words(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "phones of BinhYen send here, with POST only; people find the console at /console",
+    )
+}
+
+async fn health_by_get(body: Body) -> Response {
+    drain(body).await;
+    words(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this says whether the server is well, to GET only",
+    )
+}
+
+/// Whoever came to the wrong address.
+async fn nothing_here(body: Body) -> Response {
+    drain(body).await;
+    words(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this address: phones of BinhYen send to /v1/sync and /v1/enrol, \
+         people find the console at /console",
+    )
 }
 
 /// Why a body was not taken.

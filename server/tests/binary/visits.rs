@@ -1,5 +1,7 @@
 //! Phones at a running server: what is told, what is kept, what is refused.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -250,8 +252,29 @@ fn what_is_no_request_gets_a_clear_answer_and_the_server_lives() {
     let reply = server.ask("POST", "/v1/enrol", "", b"garbage");
     assert_eq!(reply.status, 400);
     assert_eq!(server.ask("POST", "/v1/enrol", "", &[0; 2_000]).status, 413);
-    assert_eq!(server.ask("GET", "/v1/sync", "", b"").status, 405);
-    assert_eq!(server.ask("GET", "/nothing", "", b"").status, 404);
+    let told = |method: &str, path: &str, body: &[u8]| {
+        let reply = server.ask(method, path, "", body);
+        (reply.status, reply.text())
+    };
+    let other_method = told("GET", "/v1/sync", b"");
+    assert_eq!(other_method.0, 405);
+    assert!(
+        other_method.1.contains("with POST only"),
+        "{other_method:?}"
+    );
+    assert_eq!(told("DELETE", "/v1/enrol", b""), other_method);
+    let by_get = told("POST", "/healthz", b"");
+    assert!(
+        by_get.0 == 405 && by_get.1.contains("GET only"),
+        "{by_get:?}"
+    );
+    let nothing = told("GET", "/nothing", b"");
+    assert!(
+        nothing.0 == 404 && nothing.1.contains("/v1/sync"),
+        "{nothing:?}"
+    );
+    assert_eq!(told("POST", "/nothing", &[0; 300_000]), nothing);
+    assert_eq!(told("POST", "/", b"lost").0, 303);
 
     // no length, one piece after the other
     let mut connection = server.connect();
@@ -259,9 +282,37 @@ fn what_is_no_request_gets_a_clear_answer_and_the_server_lives() {
     connection.send(b"3\r\nabc\r\n0\r\n\r\n");
     assert_eq!(connection.read().problem(), code(ProblemCode::Upgrade));
 
+    // far more than a body may have: all of it is sent before the answer is looked at
+    let mut connection = server.connect();
+    connection.send(b"POST /v1/sync HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    let chunk = [b"10000\r\n".as_slice(), &[7; 0x1_0000], b"\r\n"].concat();
+    for _ in 0..128 {
+        connection.send(&chunk);
+    }
+    let reply = connection.read();
+    assert_eq!(reply.status, 413, "{}", reply.head);
+    assert_eq!(reply.problem(), code(ProblemCode::TooLarge));
+
     assert_eq!(server.ask("GET", "/healthz", "", b"").text(), "ok\n");
     phone.sync();
     assert!(server.verified().contains("the log is sound"));
+}
+
+#[test]
+fn plain_http_is_told_where_the_port_is() {
+    let server = Server::new();
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("this port speaks TLS"), "{answer}");
+    assert_eq!(server.ask("GET", "/healthz", "", b"").text(), "ok\n");
 }
 
 #[test]
