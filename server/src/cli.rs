@@ -26,10 +26,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
-use sync_core::hub::Refusal;
 use sync_core::hub::ledger::LedgerFault;
+use sync_core::hub::Refusal;
 
 use crate::office::{Begin, Office};
+use crate::refused::{Doing, refused};
 use crate::writer::WriteError;
 
 /// The server of BinhYen: the groups' own work log.
@@ -199,6 +200,12 @@ impl From<LedgerFault> for NotDone {
     }
 }
 
+/// A number and what it counts.
+fn counted(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
+}
+
 /// Runs the program with the arguments it was given.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -232,10 +239,9 @@ pub fn main() -> ExitCode {
 fn prepared(mut command: Command) -> Result<Command, NotDone> {
     match &mut command {
         Command::Area(areas::AreaCommand::Import(import)) => {
-            let read = fs::read_to_string(&import.file);
-            let read =
-                read.map_err(|cause| NotDone(format!("{}: {cause}", import.file.display())))?;
-            import.text = Some(read);
+            let read = fs::read(&import.file);
+            let read = read.map_err(|cause| NotDone(refused(Doing::Read, &import.file, &cause)))?;
+            import.text = Some(areas::text_of(&import.file, read)?);
         }
         Command::Officer(officer) => {
             if let Some(secret) = officer.secret().filter(|secret| secret.password_stdin) {
@@ -244,7 +250,7 @@ fn prepared(mut command: Command) -> Result<Command, NotDone> {
         }
         Command::Backup(backup) => {
             backup.file = std::path::absolute(&backup.file)
-                .map_err(|cause| NotDone(format!("{}: {cause}", backup.file.display())))?;
+                .map_err(|cause| NotDone(refused(Doing::Write, &backup.file, &cause)))?;
         }
         Command::Area(areas::AreaCommand::Find { .. })
         | Command::Group(_)
@@ -317,7 +323,8 @@ fn show(outcome: &Outcome) -> ExitCode {
     for (path, text) in &outcome.files {
         if let Err(cause) = fs::write(path, text) {
             code = NOT_DONE;
-            error = format!("{}: {cause}", path.display());
+            let why = refused(Doing::Write, path, &cause);
+            error = format!("{why}. What is printed here is good without that file");
         }
     }
     if !outcome.text.is_empty() {

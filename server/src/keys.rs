@@ -16,6 +16,8 @@ use sync_core::keys::Secret;
 use sync_core::vocabulary::Vocabulary;
 use thiserror::Error;
 
+use crate::refused::{Doing, refused};
+
 /// Name of the file in the directory of the server's data.
 pub const LOG_KEY_NAME: &str = "log.key";
 
@@ -37,7 +39,7 @@ pub enum KeyError {
         found: usize,
     },
     /// The operating system refused.
-    #[error("{path}: {cause}")]
+    #[error("{}", refused(Doing::Use, .path, .cause))]
     File {
         /// The file.
         path: PathBuf,

@@ -18,6 +18,7 @@ pub mod http;
 pub mod keys;
 pub mod office;
 pub mod recovery;
+mod refused;
 pub mod settings;
 pub mod store;
 pub mod tls;

@@ -16,6 +16,7 @@ use sync_core::ids::KeyId;
 use thiserror::Error;
 
 use crate::keys::{self, InviteKey, KeyError, LOG_KEY_NAME};
+use crate::refused::{Doing, refused};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{READERS_DEFAULT, Readers, Snapshot, SqliteLedger, SqliteStore, StoreOpenError};
 use crate::tls::CA_CERTIFICATE_FILE;
@@ -59,7 +60,7 @@ pub enum OfficeError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{path}: {cause}")]
+    #[error("{}", refused(Doing::Use, .path, .cause))]
     File {
         /// What it refused.
         path: PathBuf,

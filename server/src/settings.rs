@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::keys::replace_private;
+use crate::refused::{Doing, refused};
 
 /// Name of the file in the directory of the server's data.
 pub const SETTINGS_NAME: &str = "settings.json";
@@ -48,7 +49,7 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The operating system refused.
-    #[error("{path}: {cause}")]
+    #[error("{}", refused(Doing::Use, .path, .cause))]
     File {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! `area import`, `area find`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use sync_core::act::Control;
 use sync_core::ids::sha256;
 use sync_core::vocabulary::{HAMLET_COLUMNS, HamletImport};
 
-use super::{NotDone, Outcome, find};
+use super::{NotDone, Outcome, counted, find};
 use crate::office::Office;
 
 /// Areas that `area find` prints.
@@ -34,6 +34,28 @@ pub(super) struct ImportArgs {
     /// What is in it.
     #[arg(skip)]
     pub(super) text: Option<String>,
+}
+
+/// The text of a file of hamlets.
+///
+/// A spreadsheet's "Unicode text" is UTF-16, and its plain "CSV" is in an encoding that its file
+/// does not name: guessed at, it would give a province wrong names for years.
+pub(super) fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, NotDone> {
+    const SAVE_AS: &str = "save it as \"CSV UTF-8\", and import that file";
+    let name = file.display();
+    // UTF-16 of a header in Latin letters has a zero in every other place, with a mark or without.
+    let marked = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    if marked || bytes.iter().take(2).any(|byte| *byte == 0) {
+        return Err(NotDone(format!(
+            "{name} is in UTF-16, as a spreadsheet's \"Unicode text\" is: {SAVE_AS}"
+        )));
+    }
+    String::from_utf8(bytes).map_err(|other| {
+        let good = other.utf8_error().valid_up_to();
+        let before = other.as_bytes().get(..good).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        NotDone(format!("{name} line {line} is not in UTF-8: {SAVE_AS}"))
+    })
 }
 
 pub(super) fn run(office: &Office, command: &AreaCommand) -> Result<Outcome, NotDone> {
@@ -78,7 +100,8 @@ fn import(office: &Office, args: &ImportArgs) -> Result<Outcome, NotDone> {
         ledger.import_areas(&hamlets.areas)?;
         hub.note_office(ledger, acting, control)
     })?;
-    Ok(Outcome::done(format!("{count} hamlets taken from {name}")))
+    let taken = counted(count, "hamlet");
+    Ok(Outcome::done(format!("{taken} taken from {name}")))
 }
 
 fn find(office: &Office, text: &str) -> Result<Outcome, NotDone> {

@@ -13,7 +13,7 @@ use sync_core::ids::{GroupId, KeyId};
 use sync_core::invitation::is_server_url;
 
 use super::groups::member_name;
-use super::{NotDone, Outcome, find};
+use super::{NotDone, Outcome, counted, find};
 use crate::enrolment::{INVITATION_DAYS, InviteError, Inviting};
 use crate::office::Office;
 use crate::store::Snapshot;
@@ -95,9 +95,9 @@ pub(super) fn enrol(office: &Office, args: &EnrolArgs) -> Result<Outcome, NotDon
         .map_err(|_too_long| NotDone::new("the code is longer than a QR code can be"))?;
     let drawn = code.render::<unicode::Dense1x2>().quiet_zone(true).build();
     let mut outcome = Outcome::done(format!(
-        "{drawn}\n\n{text}\n\nGood for one phone and {} days. It lets nobody in by itself: see \
+        "{drawn}\n\n{text}\n\nGood for one phone and {}. It lets nobody in by itself: see \
          `device list`, compare the six digits with the phone's, then `device confirm`.",
-        args.days
+        counted(usize::from(args.days), "day")
     ));
     if let Some(path) = &args.svg {
         let picture = code.render::<svg::Color<'_>>().build();

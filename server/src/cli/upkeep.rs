@@ -14,7 +14,7 @@ use sync_core::log::EntryKind;
 use sync_core::value::{AUTHOR_KEY, FieldKey};
 use sync_core::vocabulary::Lane;
 
-use super::{NOT_DONE, NotDone, Outcome, find};
+use super::{NOT_DONE, NotDone, Outcome, counted, find};
 use crate::now_s;
 use crate::office::Office;
 use crate::store::{LIST_LIMIT_MAX, ListQuery, Scope, ScopeArea, Snapshot, SqliteStore};
@@ -85,8 +85,8 @@ pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
         let _infallible = write!(text, "\nfault: {fault}");
     }
     let error = format!(
-        "{} faults found: stop the server, keep its data, and restore a backup beside it",
-        faults.len()
+        "{} found: stop the server, keep its data, and restore a backup beside it",
+        counted(faults.len(), "fault")
     );
     Ok(Outcome {
         code: NOT_DONE,
@@ -178,8 +178,10 @@ pub(super) fn erase(office: &Office, args: &EraseArgs) -> Result<Outcome, NotDon
     refuse_act(office, at)?;
     office.act(move |hub, ledger, acting| hub.erase(ledger, acting, at, keys))?;
     let said = format!(
-        "{count} fields of {}:{} are erased here; each phone erases them at its next visit",
-        at.chain, at.seq
+        "erased here, in {}:{}: {}; each phone does the same at its next visit",
+        at.chain,
+        at.seq,
+        counted(count, "field")
     );
     if args.keep_files {
         return Ok(Outcome::done(said));

@@ -21,6 +21,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+use crate::refused::{Doing, refused};
+
 /// The database, in the directory of the server's data.
 pub const DATABASE_NAME: &str = "binhyen.db";
 /// Empty; held locked while a server runs, and left there.
@@ -117,7 +119,7 @@ pub enum StoreOpenError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{path}: {cause}")]
+    #[error("{}", refused(Doing::Write, .path, .cause))]
     File {
         /// The file.
         path: PathBuf,

@@ -2,6 +2,7 @@
 //! without one.
 
 use std::fs;
+use std::path::Path;
 
 use sync_core::act::act_chain;
 use sync_core::bytes::Reader;
@@ -51,11 +52,73 @@ fn areas_are_found_and_imported_with_every_fault_told() {
         "{told}"
     );
     assert!(told.contains("nothing was imported"), "{told}");
-    server.run(&["area", "import", "no-such-file.csv"]).fails(1);
+    let told = server.run(&["area", "import", "no-such-file.csv"]).fails(1);
+    assert!(told.contains("there is no such file"), "{told}");
     assert!(
         server.verified().contains("3 control entries"),
         "import, group, beginning"
     );
+}
+
+#[test]
+fn a_list_from_a_spreadsheet_is_read_or_named_for_what_it_is() {
+    let server = Server::new();
+    let file = server.data.join("../hamlets.csv");
+    let text = "name,kind,parent_code,valid_from,decision_no\nẤp Giữa,ấp,31120,2026-01-01,\n";
+    let import = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        server.run(&["area", "import", file.to_str().unwrap()])
+    };
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = format!("\u{feff}{text}");
+    let wide: [Vec<u8>; 4] = [little(&marked), big(&marked), little(text), big(text)];
+    for bytes in wide {
+        let told = import(&bytes).fails(1);
+        assert!(told.contains("UTF-16"), "{told}");
+        assert!(told.contains("CSV UTF-8"), "{told}");
+    }
+    let told = import(b"name,kind,parent_code,valid_from,decision_no\n\xc2p Gi\xf5a,").fails(1);
+    assert!(told.contains("line 2 is not in UTF-8"), "{told}");
+    assert!(told.contains("CSV UTF-8"), "{told}");
+    let taken = import(marked.as_bytes()).ok();
+    assert!(taken.starts_with("1 hamlet taken"), "{taken}");
+    assert!(
+        server
+            .run(&["area", "find", "giua"])
+            .ok()
+            .contains("Ấp Giữa")
+    );
+}
+
+#[test]
+fn what_the_system_refuses_is_told_with_its_path_and_what_to_do() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    let missing = server.data.join("../nope/x");
+    let path = missing.to_str().unwrap();
+    let says = |told: &str, words: &str| {
+        assert!(told.contains(words), "{told}");
+        assert!(!told.contains("os error"), "{told}");
+    };
+    let told = server.run(&["backup", path]).fails(1);
+    says(&told, "nope/x cannot be written: there is no directory");
+    let ran = server.run(&["enrol", "--group", &group, "--svg", path]);
+    let printed = ran.out.clone();
+    let told = ran.fails(1);
+    says(&told, "nope/x cannot be written: there is no directory");
+    assert!(told.contains("printed here is good"), "{told}");
+    assert!(printed.contains("BINHYEN1:"), "{printed}");
+    let told = command(&missing, &["group", "list"]).fails(3);
+    says(&told, "holds no data of a server");
+    let serve = |data: &str| command(Path::new(data), &["serve", "--listen", "127.0.0.1:0"]);
+    says(&serve("/proc/x").fails(3), "nothing can be made in /proc");
+    says(
+        &serve("/etc/passwd").fails(3),
+        "/etc/passwd cannot be used: it is no directory",
+    );
+    let inside = command(Path::new("/etc/passwd"), &["group", "list"]);
+    says(&inside.fails(3), "is a file and no directory");
 }
 
 #[test]
