@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use sync_core::hub::ledger::LedgerFault;
-use sync_core::hub::Refusal;
+use sync_core::hub::{Refusal, name_fault};
 
 use crate::office::{Begin, Office};
 use crate::refused::{Doing, refused};
@@ -197,6 +197,15 @@ impl From<LedgerFault> for NotDone {
             LedgerFault::Failed(why) => Self(why),
             LedgerFault::Damaged(_) => Self(format!("{fault}: restore a backup")),
         }
+    }
+}
+
+/// A name without the spaces around it, or what is wrong with it.
+fn sound_name(name: &str) -> Result<String, NotDone> {
+    let name = name.trim();
+    match name_fault(name) {
+        None => Ok(name.to_owned()),
+        Some(fault) => Err(NotDone(fault.to_string())),
     }
 }
 

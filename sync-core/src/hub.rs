@@ -28,7 +28,7 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Acting, Refusal, ReviewInput};
+pub use desk::{Acting, NameFault, Refusal, ReviewInput, name_fault};
 pub use prove::{EntryProof, GrowthProof, SignedHead};
 pub use standby::{CaughtUp, StandbyFault, catch_up};
 pub use verify::{VerifyFault, VerifyReport};

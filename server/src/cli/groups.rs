@@ -7,7 +7,7 @@ use sync_core::hub::facts::{self, Group};
 use sync_core::ids::{AreaRef, GroupId};
 use sync_core::vocabulary::{AreaLevel, RoleScope, Vocabulary};
 
-use super::{NotDone, Outcome, find};
+use super::{NotDone, Outcome, find, sound_name};
 use crate::office::Office;
 use crate::random;
 use crate::store::{AreaRow, Snapshot};
@@ -85,7 +85,7 @@ fn add_group(office: &Office, name: &str, area: &str) -> Result<Outcome, NotDone
     let row = Group {
         area: found.id,
         commune,
-        name: name.trim().to_owned(),
+        name: sound_name(name)?,
     };
     office.act(move |hub, ledger, acting| hub.set_group(ledger, acting, id, row))?;
     Ok(Outcome::done(id.to_string()))
@@ -134,7 +134,7 @@ fn add_member(office: &Office, name: &str, group: &str, role: &str) -> Result<Ou
     let (id, _) = find::group(office, group)?;
     let vocabulary = office.hub().vocabulary();
     let number = role_number(vocabulary, role)?;
-    let name = name.trim().to_owned();
+    let name = sound_name(name)?;
     let member =
         office.act(move |hub, ledger, acting| hub.add_member(ledger, acting, id, &name, number))?;
     Ok(Outcome::done(member.to_string()))

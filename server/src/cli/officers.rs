@@ -3,14 +3,11 @@
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use sync_core::act::Control;
-use sync_core::hub::Refusal;
 use sync_core::hub::ledger::LedgerFault;
 use sync_core::ids::AreaRef;
-use sync_core::limits::NAME_BYTES_MAX;
-use sync_core::text::display_text_fault;
 use sync_core::vocabulary::{AreaLevel, Role, RoleScope};
 
-use super::{NotDone, Outcome, find};
+use super::{NotDone, Outcome, find, sound_name};
 use crate::http::console::password::hash_password;
 use crate::office::Office;
 use crate::random;
@@ -101,14 +98,7 @@ fn add(
     area: Option<&str>,
     secret: &Secret,
 ) -> Result<Outcome, NotDone> {
-    let name = name.trim().to_owned();
-    let fits = !name.is_empty()
-        && name.len() <= NAME_BYTES_MAX
-        && !name.contains('\n')
-        && display_text_fault(&name).is_none();
-    if !fits {
-        return Err(Refusal::Name.into());
-    }
+    let name = sound_name(name)?;
     let role = find_role(office, role)?.clone();
     let area = area_of(office, &role, area)?;
     let (hash, told) = password_of(secret)?;

@@ -122,6 +122,31 @@ fn what_the_system_refuses_is_told_with_its_path_and_what_to_do() {
 }
 
 #[test]
+fn what_is_wrong_with_a_name_is_said() {
+    let server = Server::new();
+    let group = server.group("Tổ 1");
+    for (name, says) in [
+        (" ", "is empty"),
+        (&"ố".repeat(134), "402 bytes"),
+        ("Tổ\u{7}2", "U+0007"),
+        ("Tổ\n2", "more than one line"),
+    ] {
+        for args in [
+            ["group", "add", name, "--area", COMMUNE],
+            ["member", "add", name, "--group", &group],
+        ] {
+            let told = server.run(&args).fails(1);
+            assert!(told.contains(says), "{told}");
+        }
+        let officer = ["officer", "add", name, "--role", "commune_officer"];
+        let told = server
+            .run(&[&officer[..], &["--area", COMMUNE]].concat())
+            .fails(1);
+        assert!(told.contains(says), "{told}");
+    }
+}
+
+#[test]
 fn groups_and_members_come_and_go() {
     let server = Server::new();
     let group = server.group("Tổ 1");

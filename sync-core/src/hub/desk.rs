@@ -16,7 +16,7 @@ use crate::hub::ledger::{Ledger, LedgerFault, View};
 use crate::ids::{AreaRef, Feed, GroupId, Hash32, KeyId, RecordId, first16, sha256};
 use crate::limits::NAME_BYTES_MAX;
 use crate::log::EntryKind;
-use crate::text::display_text_fault;
+use crate::text::{TextFault, display_text_fault};
 use crate::value::FieldKey;
 use crate::vocabulary::{Lane, ReasonUse, StateLevel};
 
@@ -51,7 +51,7 @@ pub enum Refusal {
     /// A role that members cannot have.
     #[error("role {0} is none that a member of a group can have")]
     Role(u16),
-    /// A name that cannot be kept.
+    /// A name that cannot be kept; [`name_fault`] says why.
     #[error("the name is empty, too long, or holds characters that cannot be shown")]
     Name,
     /// The invitation is not known.
@@ -227,12 +227,46 @@ impl<L: Ledger> Tx<'_, '_, L> {
     }
 }
 
+/// What is wrong with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NameFault {
+    /// There is nothing but spaces in it.
+    #[error("the name is empty")]
+    Empty,
+    /// It has so many bytes.
+    #[error(
+        "the name has {0} bytes and may have {NAME_BYTES_MAX}, of which a letter takes one to \
+         three: shorten it"
+    )]
+    TooLong(usize),
+    /// It goes on in another line.
+    #[error("the name has more than one line: write it on one")]
+    Lines,
+    /// It holds something that no screen shows as it is.
+    #[error("the name cannot be shown ({0}): type it anew")]
+    Unshown(TextFault),
+}
+
+/// The first fault of the name of a group, a member or an account, if it has one.
+#[must_use]
+pub fn name_fault(name: &str) -> Option<NameFault> {
+    if name.trim().is_empty() {
+        return Some(NameFault::Empty);
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Some(NameFault::TooLong(name.len()));
+    }
+    if name.contains('\n') {
+        return Some(NameFault::Lines);
+    }
+    display_text_fault(name).map(NameFault::Unshown)
+}
+
 fn check_name(name: &str) -> Result<(), Refusal> {
-    let sound = !name.trim().is_empty()
-        && name.len() <= NAME_BYTES_MAX
-        && !name.contains('\n')
-        && display_text_fault(name).is_none();
-    if sound { Ok(()) } else { Err(Refusal::Name) }
+    match name_fault(name) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Name),
+    }
 }
 
 impl Hub {
