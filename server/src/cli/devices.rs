@@ -82,6 +82,15 @@ pub(super) fn enrol(office: &Office, args: &EnrolArgs) -> Result<Outcome, NotDon
         ));
     }
     let (group, row) = find::group(office, &args.group)?;
+    // A phone of such a group could be let in and would have nobody to write as.
+    let members = office.read(|snapshot| facts::members(snapshot, group))?;
+    if members.iter().all(|member| member.role.is_none()) {
+        return Err(NotDone(format!(
+            "{} has no members now, so nobody could write on the phone: `member add NAME --group \
+             {group}` first",
+            row.name
+        )));
+    }
     let made = office.invite(Inviting {
         account: 0,
         group,

@@ -143,7 +143,7 @@ pub(super) fn group(office: &Office, asked: &str) -> Result<(GroupId, Group), No
         .filter(|(id, _)| asked.len() >= ID_DIGITS_MIN && begins(&id.to_string(), asked));
     let by_name = all
         .iter()
-        .filter(|(_, group)| group.name.trim().to_lowercase() == asked.to_lowercase());
+        .filter(|(_, group)| is_same_name(&group.name, asked));
     let mut found: Vec<&(GroupId, Group)> = by_name.collect();
     if found.is_empty() {
         found = by_id.collect();
@@ -161,6 +161,11 @@ pub(super) fn group(office: &Office, asked: &str) -> Result<(GroupId, Group), No
             )))
         }
     }
+}
+
+/// Whether two names of groups are one to a person who types them.
+pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 /// The device that a person means, among these.

@@ -21,6 +21,9 @@ pub(super) enum GroupCommand {
         /// Its hamlet or commune: a code, an id, or a name that only one has.
         #[arg(long)]
         area: String,
+        /// Founds it although a group of this name works in this area.
+        #[arg(long)]
+        same_name: bool,
     },
     /// Prints all groups.
     List,
@@ -57,7 +60,11 @@ pub(super) enum MemberCommand {
 
 pub(super) fn run_group(office: &Office, command: &GroupCommand) -> Result<Outcome, NotDone> {
     match command {
-        GroupCommand::Add { name, area } => add_group(office, name, area),
+        GroupCommand::Add {
+            name,
+            area,
+            same_name,
+        } => add_group(office, name, area, *same_name),
         GroupCommand::List => list_groups(office),
     }
 }
@@ -78,17 +85,35 @@ pub(super) fn run_member(office: &Office, command: &MemberCommand) -> Result<Out
     }
 }
 
-fn add_group(office: &Office, name: &str, area: &str) -> Result<Outcome, NotDone> {
+fn add_group(office: &Office, name: &str, area: &str, same_name: bool) -> Result<Outcome, NotDone> {
+    let name = sound_name(name)?;
     let found = find::area(office, area)?;
     let commune = commune_of(&found)?;
     let id = GroupId(random()?);
     let row = Group {
         area: found.id,
         commune,
-        name: sound_name(name)?,
+        name,
     };
-    office.act(move |hub, ledger, acting| hub.set_group(ledger, acting, id, row))?;
-    Ok(Outcome::done(id.to_string()))
+    // Looked for in the same transaction, so that the same command given twice at once founds one.
+    let known = office.act(move |hub, ledger, acting| {
+        let groups = facts::groups(ledger, &[])?;
+        let same = |(_, other): &&(GroupId, Group)| {
+            other.area == row.area && find::is_same_name(&other.name, &row.name)
+        };
+        if let Some((known, _)) = groups.iter().find(same).filter(|_| !same_name) {
+            return Ok(Some(*known));
+        }
+        hub.set_group(ledger, acting, id, row)?;
+        Ok(None)
+    })?;
+    match known {
+        None => Ok(Outcome::done(id.to_string())),
+        Some(known) => Err(NotDone(format!(
+            "a group of this name works in this area already, {known}: use that one, or give \
+             --same-name when this is another"
+        ))),
+    }
 }
 
 fn commune_of(area: &AreaRow) -> Result<AreaRef, NotDone> {

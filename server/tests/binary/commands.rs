@@ -147,6 +147,45 @@ fn what_is_wrong_with_a_name_is_said() {
 }
 
 #[test]
+fn a_second_group_of_one_name_is_meant_or_refused() {
+    let server = Server::new();
+    let first = server.group("Tổ 1");
+    let add = |args: &[&str]| server.run(&[&["group", "add"], args].concat());
+    let told = add(&["tổ 1 ", "--area", COMMUNE]).fails(1);
+    assert!(
+        told.contains(&first) && told.contains("--same-name"),
+        "{told}"
+    );
+    let hamlets = server.data.join("../hamlets.csv");
+    let text = "name,kind,parent_code,valid_from,decision_no\nGiồng Me,ấp,31120,2026-01-01,\n";
+    fs::write(&hamlets, text).unwrap();
+    server
+        .run(&["area", "import", hamlets.to_str().unwrap()])
+        .ok();
+    add(&["Tổ 1", "--area", "Giồng Me"]).ok();
+    let second = add(&["Tổ 1", "--area", COMMUNE, "--same-name"]).ok();
+    assert_ne!(first, second);
+    assert_eq!(server.run(&["group", "list"]).ok().lines().count(), 3);
+}
+
+#[test]
+fn a_code_for_a_group_of_nobody_is_refused() {
+    let server = Server::new();
+    let add = ["group", "add", "Tổ 9", "--area", COMMUNE];
+    let group = server.run(&add).ok();
+    let enrol = || server.run(&["enrol", "--group", &group]);
+    let told = enrol().fails(1);
+    assert!(
+        told.contains(&format!("`member add NAME --group {group}`")),
+        "{told}"
+    );
+    server.run(&["member", "add", "A", "--group", &group]).ok();
+    enrol().ok();
+    server.run(&["member", "end", "1", "--group", &group]).ok();
+    assert!(enrol().fails(1).contains("has no members now"));
+}
+
+#[test]
 fn groups_and_members_come_and_go() {
     let server = Server::new();
     let group = server.group("Tổ 1");
