@@ -4,7 +4,9 @@
 //! that "tuan tra" finds "Tuần tra". What is indexed is [`index_text`], which both the index and
 //! the query go through: were they to differ, a search would silently find nothing.
 
+mod full_names;
 mod names;
+mod plates;
 mod search;
 
 use std::fmt::Write as _;
@@ -212,12 +214,29 @@ fn writing(c: char) -> Writing {
     }
 }
 
+/// Makes a zero width space (U+200B) a space, where it stands between words.
+///
+/// In scripts without spaces some writers set it between words and most do not, so there it stays
+/// what it is, and folding takes it out.
+pub(crate) fn open_zero_width_spaces(text: &str) -> String {
+    let mut opened = String::with_capacity(text.len());
+    let mut before = Writing::Break;
+    for c in text.chars() {
+        let is_break = c == '\u{200B}' && !matches!(before, Writing::Cluster | Writing::Character);
+        opened.push(if is_break { ' ' } else { c });
+        if c != '\u{200B}' {
+            before = writing(c);
+        }
+    }
+    opened
+}
+
 /// Cuts a text into runs of words, clusters and characters, folded.
 pub(crate) fn runs(text: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut before = Writing::Break;
     let mut word_open = false;
-    for c in fold(text).chars() {
+    for c in fold(&open_zero_width_spaces(text)).chars() {
         let c = digit_value(c)
             .and_then(|d| char::from_digit(d, 10))
             .unwrap_or(c);
@@ -306,6 +325,9 @@ mod tests {
         assert_eq!(spelled, "k178017d2179a17bbzk1798");
         assert!(index_text("យប់នេះក្រុមល្បាត").contains(&spelled));
         assert_eq!(index_text("ទី ២"), "k179117b8 2");
+        assert_eq!(index_text("tuần\u{200B}tra\u{200B}, đêm"), "tuan tra dem");
+        assert_eq!(index_text("ក្រុម\u{200B}ភូមិ"), index_text("ក្រុមភូមិ"));
+        assert_eq!(index_text("巡\u{200B}邏"), "巡邏");
     }
 
     #[test]

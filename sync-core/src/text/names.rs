@@ -5,8 +5,9 @@
 //!   unless the next word is one that ordinary phrases have there ("anh em", "cô giáo").
 //! - An unclear one ("co", "di"), and a pair ("anh chị", "ông bà", "bà con"), refuses only before
 //!   a word that sounds like a name: a birth rank and a name ("ba teo"), or a family name.
-//! - A family name with "văn" or "thị" and a name refuses without any form of address.
+//! - A full name refuses without any form of address, see `full_names`.
 
+use super::full_names::full_name;
 use super::{fold, plain_tones};
 
 /// Written with its accents each of these is a form of address.
@@ -56,7 +57,7 @@ const ORDINARY_AFTER: &str = "\
 const ORDINARY_UNACCENTED: [(&str, &str); 4] = [
     ("anh", "huong sang chup"),
     ("chi", "tiet tieu phi dao huy nhanh thi co duoc bo hoi doan"),
-    ("ong", "nuoc thoat bom cong dan khoi"),
+    ("ong", "nuoc thoat bom cong dan khoi dot chich mat"),
     ("ba", COUNTED),
 ];
 
@@ -83,9 +84,12 @@ const GIVEN_NAMES: [&str; 14] = [
     "hanh", "teo", "nhan",
 ];
 
-struct Word {
-    accented: String,
-    folded: String,
+/// A word of a query.
+pub(super) struct Word {
+    /// In lower case, with its accents.
+    pub(super) accented: String,
+    /// As it is compared, without them.
+    pub(super) folded: String,
 }
 
 /// Whether a query asks for a person by name.
@@ -102,7 +106,7 @@ pub(super) fn names_a_person(query: &str) -> bool {
     (0..words.len()).any(|at| {
         let tail = words.get(at..).unwrap_or_default();
         let before = at.checked_sub(1).and_then(|at| words.get(at));
-        addressed(before, tail, accents_used) || full_name(tail)
+        addressed(before, tail, accents_used) || full_name(before, tail)
     })
 }
 
@@ -128,7 +132,9 @@ fn addressed(before: Option<&Word>, tail: &[Word], accents_used: bool) -> bool {
         return false;
     }
     if !clear {
-        return sounds_like_a_name(rest);
+        // Who writes accents and leaves them off two words in a row means these: "con ong bay".
+        let other_words = accents_used && bare && title.folded == "ong" && is_bare_rank(next);
+        return !other_words && sounds_like_a_name(rest);
     }
     if bare && RANKS.contains(&next.folded.as_str()) && sounds_like_a_name(rest) {
         return true; // "ba nam trau", although "ba nam" may be three years
@@ -154,6 +160,13 @@ fn title_is_clear(title: &Word, accents_used: bool) -> Option<bool> {
     (!accents_used && UNCLEAR_FOLDED.contains(&folded)).then_some(false)
 }
 
+/// A birth rank that has accents and is written without them.
+fn is_bare_rank(word: &Word) -> bool {
+    word.accented == word.folded
+        && RANKS.contains(&word.folded.as_str())
+        && !matches!(word.folded.as_str(), "hai" | "ba" | "hia" | "xi")
+}
+
 /// A birth rank and a name, a family name and a name, or a given name.
 fn sounds_like_a_name(rest: &[Word]) -> bool {
     let [first, more @ ..] = rest else {
@@ -169,14 +182,4 @@ fn sounds_like_a_name(rest: &[Word]) -> bool {
     (RANKS.contains(&first) && followed)
         || (FAMILY_NAMES.contains(&first) && followed && first != "le" && first != "vo")
         || GIVEN_NAMES.contains(&first)
-}
-
-/// "Nguyễn Văn Mẫu", "tran thi thu mau": the middle names give it away.
-fn full_name(tail: &[Word]) -> bool {
-    let [family, middle, given, ..] = tail else {
-        return false;
-    };
-    let culture = given.folded == "hoa" || given.folded == "nghe" || given.folded == "ban";
-    FAMILY_NAMES.contains(&family.folded.as_str())
-        && (middle.folded == "thi" || (middle.folded == "van" && !culture))
 }

@@ -4,7 +4,8 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::names::names_a_person;
-use super::{Run, digit_value, runs};
+use super::plates::{has_part_of_plate, has_plate};
+use super::{Run, digit_value, open_zero_width_spaces, runs};
 
 /// A query longer than this is no query.
 pub const QUERY_CHARS_MAX: usize = 200;
@@ -26,7 +27,7 @@ pub enum SearchRefusal {
     /// More than [`QUERY_DIGITS_IN_A_ROW_MAX`] digits in a row, whatever stands between them.
     #[error("a search takes no long numbers")]
     DigitRun,
-    /// A vehicle's plate.
+    /// A vehicle's plate, or the beginning of one beside a word for a vehicle.
     #[error("a search takes no plates")]
     Plate,
     /// A form of address and a name, or a full name.
@@ -76,8 +77,10 @@ pub fn search_query(query: &str) -> Result<SearchQuery, SearchRefusal> {
     if query.chars().count() > QUERY_CHARS_MAX {
         return Err(SearchRefusal::TooLong);
     }
-    let plain: String = query.nfkc().filter(|c| !is_invisible(*c)).collect();
-    if has_plate(&plain) {
+    let plain: String = query.nfkc().collect();
+    let mut plain = open_zero_width_spaces(&plain);
+    plain.retain(|c| !is_invisible(c));
+    if has_plate(&plain) || has_part_of_plate(&plain) {
         return Err(SearchRefusal::Plate);
     }
     if digits_in_a_row(&plain) > QUERY_DIGITS_IN_A_ROW_MAX {
@@ -119,53 +122,6 @@ fn digits_in_a_row(text: &str) -> usize {
         }
     }
     longest
-}
-
-/// Two digits, one or two letters of the series (perhaps with a digit), three digits or more.
-/// "20h30" is a time: after h or g it takes four digits to be a plate.
-fn has_plate(text: &str) -> bool {
-    let kept: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
-    let starts: Vec<usize> = plate_starts(text);
-    starts.into_iter().any(|start| {
-        let rest: Vec<char> = kept.iter().copied().skip(start).take(12).collect();
-        let digit = |at: usize| rest.get(at).is_some_and(|c| digit_value(*c).is_some());
-        let letter = |at: usize| rest.get(at).is_some_and(|c| is_series_letter(*c));
-        if !(digit(0) && digit(1) && letter(2)) {
-            return false;
-        }
-        let series_end = if letter(3) { 4 } else { 3 };
-        let digits = rest
-            .iter()
-            .skip(series_end)
-            .take_while(|c| digit_value(**c).is_some())
-            .count();
-        let time = rest
-            .get(2)
-            .is_some_and(|c| matches!(c.to_ascii_lowercase(), 'h' | 'g'));
-        digits >= if time { 5 } else { 3 }
-    })
-}
-
-/// Where, among the letters and digits, a word begins or follows a separator.
-fn plate_starts(text: &str) -> Vec<usize> {
-    let mut starts = Vec::new();
-    let (mut at, mut after_separator) = (0_usize, true);
-    for c in text.chars() {
-        if !c.is_alphanumeric() {
-            after_separator = true;
-            continue;
-        }
-        if after_separator {
-            starts.push(at);
-        }
-        after_separator = false;
-        at = at.saturating_add(1);
-    }
-    starts
-}
-
-fn is_series_letter(c: char) -> bool {
-    c.is_ascii_alphabetic() || c == 'đ' || c == 'Đ'
 }
 
 #[cfg(test)]

@@ -85,6 +85,22 @@ fn names_are_refused_with_and_without_accents() {
         "anh\u{200B} ba teo",
         "em Trần Mẫu",
         "cô Lan",
+        "anh\u{200B}ba teo",
+        "ong bay co trong",
+        "con ông Bảy",
+        "ong Bảy ở đầu kinh",
+        "nguyen van a",
+        "gap nguyen huu mau o dau kinh",
+        "nguyễn minh mẫu",
+        "huynh ngoc mau",
+        "tran quoc mau",
+        "pham xuan mau",
+        "Lê Hữu Mẫu",
+        "bui minh mau",
+        "võ ngọc mẫu",
+        "vi pham nguyen van mau",
+        "kim thi mau",
+        "NGUYEN THI HANH",
     ];
     for query in queries {
         assert_eq!(refusal(query), Some(SearchRefusal::PersonName), "{query}");
@@ -113,6 +129,16 @@ fn numbers_and_plates_are_refused() {
         "65A-123.45",
         "65a 123",
         "65 LD 123",
+        "xe 51F",
+        "xe 51f",
+        "xe máy 64F1",
+        "bien so 64F1",
+        "biển số 64-F1",
+        "Biển số 51 G",
+        "xe tai bien so 51h",
+        "o to 65A",
+        "ô tô mang biển kiểm soát 29AA",
+        "xe 64\u{200B}F1 mau do",
     ];
     for query in plates {
         assert_eq!(refusal(query), Some(SearchRefusal::Plate), "{query}");
@@ -174,4 +200,85 @@ fn sentences_of_the_log_are_judged_alike() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Phrases of the work that begin like a name, a form of address or a plate, and are none.
+#[test]
+fn ordinary_phrases_of_the_work_pass() {
+    let queries = [
+        "nước tràn bờ bao",
+        "nuoc tran quoc lo",
+        "ao tom tran qua ruong",
+        "mat tran to quoc",
+        "giu nguyen hien truong",
+        "nguyen nhan chay",
+        "tu nguyen giao nop",
+        "tinh nguyen van dong",
+        "đội tình nguyện thanh niên",
+        "phu huynh hoc sinh",
+        "phu huynh ngoc lan",
+        "vi pham phap luat",
+        "vi pham thi hanh an",
+        "ngoai pham vi",
+        "ao phan quang",
+        "phan huu co",
+        "phan thi dau",
+        "phần thi văn nghệ",
+        "cai phan mem la",
+        "phan minh ranh dat",
+        "le hoi dua ghe",
+        "le quoc khanh",
+        "le thi dua",
+        "lễ tết an toàn",
+        "xu ly van de",
+        "xử lý vấn đề rác",
+        "quan ly thi truong",
+        "quản lý vận tải",
+        "quan ly van hoa",
+        "ly do vang",
+        "lam viec luc dem",
+        "giup lam giay to",
+        "giong loc lam toc mai",
+        "vo thuat thieu nien",
+        "vỏ lãi nhỏ",
+        "vo chong cai nhau",
+        "vo minh bi danh",
+        "bui bam mat duong",
+        "hoang mang du luan",
+        "ho dan neo don",
+        "kim loai phe lieu",
+        "chuong trinh thi dua",
+        "cong trinh van hoa",
+        "xa nguyen phich",
+        "phuong bui huu nghia",
+        "xa phan ngoc hien",
+        "thi tran huynh huu nghia",
+        "con ong bay vào nhà",
+        "tổ ong vò vẽ",
+        "ong dot hoc sinh",
+        "xe may 20h",
+        "xe 20h5 qua cau",
+        "xe 50cc",
+        "xe tai 16t",
+        "xe 29 cho",
+        "xe cho rac vao hem 12B",
+        "lop 12A",
+        "không gắn biển số",
+        "bien so nha 45",
+    ];
+    for query in queries {
+        assert_eq!(refusal(query), None, "{query}");
+    }
+}
+
+#[test]
+fn a_zero_width_space_parts_words() {
+    assert!(search_query("tuan\u{200B}tra").is_ok(), "two words");
+    let finds = |query: &str, text: &str| search_query(query).unwrap().finds(&index_text(text));
+    assert!(finds("tuan tra", "Tuần\u{200B}tra 22h"));
+    assert!(finds("tuần\u{200B}tra", "tuan tra 22h"));
+    assert_eq!(
+        refusal("0901\u{200B}234 567"),
+        Some(SearchRefusal::DigitRun)
+    );
 }
