@@ -103,7 +103,7 @@ pub enum AsideReason {
     UnknownRecord = 1,
     /// It names heads that are not in the log.
     UnknownHead = 2,
-    /// It depends on a change that was set aside.
+    /// It builds on a change that was set aside, or comes after one of the same chain and record.
     FollowsAside = 3,
     /// Its type, field or value is none of the vocabulary's.
     Vocabulary = 4,

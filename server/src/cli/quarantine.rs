@@ -100,7 +100,7 @@ fn in_words(reason: AsideReason) -> &'static str {
     match reason {
         AsideReason::UnknownRecord => "refused: it names a record that is not in this logbook",
         AsideReason::UnknownHead => "refused: it builds on a change that is not in the log",
-        AsideReason::FollowsAside => "refused: it builds on a change that was set aside",
+        AsideReason::FollowsAside => "refused: an earlier change of this record was set aside",
         AsideReason::Vocabulary => {
             "refused: its type, a field or a value is none of the vocabulary's"
         }

@@ -188,7 +188,8 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         Ok(())
     }
 
-    /// Rows that follow from a change that was set aside.
+    /// Rows that follow from a change that was set aside. What its chain says of that record from
+    /// here on falls with it: were that let in, this one could never be, whatever became of it.
     pub(super) fn derive_aside(&mut self, entry: &Entry) -> Result<(), LedgerFault> {
         self.derive_entry(entry)?;
         let at = entry.leaf.at;
