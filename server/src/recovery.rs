@@ -18,6 +18,7 @@ use sync_core::hub::ledger::LedgerFault;
 use thiserror::Error;
 
 use crate::keys::KeyError;
+use crate::refused::{Doing, refused};
 use crate::store::StoreOpenError;
 
 /// Why something was not backed up, copied or restored. What was there before is unchanged.
@@ -110,7 +111,7 @@ pub enum RecoveryError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{path}: {cause}")]
+    #[error("{}", refused(Doing::Use, path, cause))]
     File {
         /// The file.
         path: PathBuf,

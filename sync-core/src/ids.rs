@@ -232,6 +232,14 @@ impl Feed {
             Err(Malformed::Range)
         }
     }
+    /// How the fixed forms of the feeds begin that hold the records of a group.
+    pub(crate) fn begin_of_records(group: GroupId) -> [Vec<u8>; 2] {
+        [3u8, 4].map(|kind| {
+            let mut w = Writer::new();
+            w.u8(kind).raw(group.as_bytes());
+            w.into_bytes()
+        })
+    }
     /// The fixed form as bytes, for a store's key.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {

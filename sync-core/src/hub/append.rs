@@ -271,8 +271,14 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                     commune: *commune,
                     name: name.clone(),
                 };
+                let before = facts::group(self.ledger, *group)?;
                 self.ledger
                     .put(Table::Group, group.as_bytes(), &row.to_bytes())?;
+                // the console's rows say where the group is, and so which officers may read them
+                let stood = |known: Group| (known.area, known.commune);
+                if before.is_some_and(|before| stood(before) != (*area, *commune)) {
+                    self.touched.extend(facts::records_of(self.ledger, *group)?);
+                }
             }
             Control::Member {
                 group,

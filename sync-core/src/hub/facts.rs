@@ -8,6 +8,8 @@ pub use office::{
     groups, groups_of, members, rights, role_at,
 };
 
+use std::collections::BTreeSet;
+
 use crate::act::FullAct;
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
@@ -455,6 +457,24 @@ pub fn record(view: &impl View, id: RecordId) -> Result<Option<(Logbook, Record)
         }
     }
     Ok(merged.map(|record| (facts.logbook, record)))
+}
+
+/// Every record of a group, by the feeds in which its entries stand.
+pub(super) fn records_of(
+    view: &impl View,
+    group: GroupId,
+) -> Result<BTreeSet<RecordId>, LedgerFault> {
+    let mut records = BTreeSet::new();
+    for begin in Feed::begin_of_records(group) {
+        for (key, _) in all(view, Table::Feed, &begin)? {
+            let index = index_at_end(Table::Feed, &key)?;
+            let entry = entry(view, index)?.ok_or(LedgerFault::Damaged(Table::Entry))?;
+            if entry.leaf.kind == EntryKind::Change {
+                records.insert(entry.record);
+            }
+        }
+    }
+    Ok(records)
 }
 
 /// Node of the tree.
