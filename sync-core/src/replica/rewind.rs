@@ -94,7 +94,8 @@ impl Replica {
         }
     }
 
-    /// A right was lost: what others wrote in that feed leaves this phone. Its own words stay,
+    /// A right was lost: what others wrote in that feed leaves this phone, the remarks of officers
+    /// and the names of members among it: of an erasure it would not hear. Its own words stay,
     /// until they are safe elsewhere.
     fn forget(&mut self, feed: &Feed, next: &mut Next) {
         let device = self.device();
@@ -117,6 +118,26 @@ impl Replica {
                 next.ops
                     .push(put(TABLE_FOREIGN, &key, hash.as_bytes().to_vec()));
             }
+        }
+        self.forget_acts(feed, next);
+    }
+
+    fn forget_acts(&mut self, feed: &Feed, next: &mut Next) {
+        let gone: Vec<u64> = self
+            .acts
+            .iter()
+            .filter(|(_, full)| full.act.feed == *feed)
+            .map(|(index, _)| *index)
+            .collect();
+        for index in gone {
+            let full = self.acts.remove(&index);
+            next.ops.push(delete(TABLE_ACT, &index.to_be_bytes()));
+            let of = full.and_then(|full| full.review().map(|review| review.record));
+            next.touched.extend(of);
+        }
+        if let Feed::Group(group) = feed {
+            self.group_infos.remove(group);
+            self.members.retain(|(of, _), _| of != group);
         }
     }
 
