@@ -2,9 +2,15 @@
 //! loses, repeats, reorders and cuts. One integer decides everything, so a failure replays.
 
 mod check;
+mod day;
 mod dice;
+mod enrolment;
+mod leaks;
+mod link;
 mod phone;
+mod readers;
 mod script;
+mod values;
 mod world;
 
 pub use dice::Dice;

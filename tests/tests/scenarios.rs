@@ -3,6 +3,8 @@
 
 #[path = "scenarios/copies.rs"]
 mod copies;
+#[path = "scenarios/groups.rs"]
+mod groups;
 #[path = "scenarios/old_vocabulary.rs"]
 mod old_vocabulary;
 #[path = "scenarios/rights.rs"]

@@ -19,13 +19,7 @@ fn two_thousand_short_seeds_hold() {
                 return (total, failed);
             }
             match run(seed, STEPS) {
-                Ok(outcome) => {
-                    total.changes += outcome.changes;
-                    total.asides += outcome.asides;
-                    total.forks += outcome.forks;
-                    total.rivals += outcome.rivals;
-                    total.generations += outcome.generations - 1;
-                }
+                Ok(outcome) => total += outcome,
                 Err(what) => failed.push(format!("seed {seed}: {what}")),
             }
         }
@@ -44,4 +38,7 @@ fn two_thousand_short_seeds_hold() {
     assert!(sum(|o| o.forks) > 50, "nothing was ever forked");
     assert!(sum(|o| o.rivals) > 100, "nobody ever disagreed");
     assert!(sum(|o| u64::from(o.generations)) > 20, "no server was lost");
+    assert!(sum(|o| o.in_two) > 500, "no phone was in two groups");
+    assert!(sum(|o| o.moved) > 100, "nothing was said anew elsewhere");
+    assert!(sum(|o| o.hidden) > 10_000, "there was nothing to leak");
 }

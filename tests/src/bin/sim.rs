@@ -26,14 +26,7 @@ fn main() -> std::process::ExitCode {
     let mut failed = 0u64;
     for seed in options.from..options.from.saturating_add(options.count) {
         match tests::sim::run(seed, options.steps) {
-            Ok(outcome) => {
-                total.entries += outcome.entries;
-                total.changes += outcome.changes;
-                total.asides += outcome.asides;
-                total.forks += outcome.forks;
-                total.rivals += outcome.rivals;
-                total.generations += outcome.generations - 1;
-            }
+            Ok(outcome) => total += outcome,
             Err(what) => {
                 println!("seed {seed}: {what}");
                 failed += 1;

@@ -3,6 +3,7 @@
 use sync_core::change::FullChange;
 use sync_core::exchange::feed_list;
 use sync_core::hub::facts;
+use sync_core::hub::ledger::{MemoryLedger, Table, View as _};
 use sync_core::ids::{Feed, Logbook};
 use sync_core::log::EntryKind;
 use sync_core::replica::Standing;
@@ -27,12 +28,16 @@ impl World {
         self.nothing_lost()?;
         self.nobody_stuck()?;
         let rivals = self.same_everywhere()?;
+        let hidden = self.nothing_leaked()?;
         let mut rebuilt = self.ledger.clone();
         self.hub
             .rebuild(&mut rebuilt, self.now_s)
             .map_err(|fault| fault.to_string())?;
         if rebuilt != self.ledger {
-            return Err("a rebuild differs from what grew step by step".to_owned());
+            let which = differing(&rebuilt, &self.ledger);
+            return Err(format!(
+                "a rebuild differs from what grew step by step: {which}"
+            ));
         }
         let state = facts::log_state(&self.ledger).map_err(|fault| fault.to_string())?;
         Ok(Outcome {
@@ -40,9 +45,18 @@ impl World {
             changes: report.changes,
             asides: report.asides,
             forks: u64::try_from(self.said_again.len()).unwrap_or(u64::MAX),
-            generations: state.generation,
+            generations: state.generation - 1,
             rivals,
+            in_two: self.in_two(),
+            moved: self.moved,
+            hidden,
         })
+    }
+
+    fn in_two(&self) -> u64 {
+        let phones = self.phones.iter();
+        let in_two = phones.filter(|phone| !phone.gone && phone.replica.groups().count() > 1);
+        u64::try_from(in_two.count()).unwrap_or(0)
     }
 
     fn nothing_invented(&self) -> Result<(), String> {
@@ -194,4 +208,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Where two stores differ.
+fn differing(one: &MemoryLedger, other: &MemoryLedger) -> String {
+    let rows = |ledger: &MemoryLedger| -> Vec<_> { ledger.rows().cloned().collect() };
+    let tables = Table::ALL.iter().filter(|table| {
+        let of = |ledger: &MemoryLedger| ledger.scan(**table, &[], &[0xff; 128], usize::MAX);
+        of(one) != of(other)
+    });
+    let tables: Vec<_> = tables.collect();
+    let changed: Vec<_> = rows(one)
+        .into_iter()
+        .zip(rows(other))
+        .filter(|(one, other)| one != other)
+        .collect();
+    format!("tables {tables:?}, rows {changed:?}")
 }

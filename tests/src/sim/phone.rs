@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sync_core::change::{ChangeRef, FullChange};
 use sync_core::codec::Model;
+use sync_core::hub::arrival::EnrolAnswer;
+use sync_core::ids::GroupId;
 use sync_core::keys::Secret;
 use sync_core::replica::{Edit, Identity, Next, Outgoing, Replica, SaveError, StoreOp};
 use sync_core::vocabulary::Vocabulary;
@@ -32,17 +34,27 @@ impl Disk {
     /// Whether these words stand anywhere on it.
     #[must_use]
     pub fn holds(&self, words: &str) -> bool {
+        self.holds_bytes(words.as_bytes())
+    }
+
+    /// Whether these bytes stand anywhere on it.
+    #[must_use]
+    pub fn holds_bytes(&self, wanted: &[u8]) -> bool {
+        self.rows()
+            .any(|(key, value)| found(key, wanted) || found(value, wanted))
+    }
+
+    /// Key and value of every row.
+    pub fn rows(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0
             .iter()
-            .any(|((_, key), value)| found(key, words) || found(value, words))
+            .map(|((_, key), value)| (key.as_slice(), value.as_slice()))
     }
 }
 
-/// Whether these words stand in these bytes.
-pub(super) fn found(bytes: &[u8], words: &str) -> bool {
-    bytes
-        .windows(words.len())
-        .any(|window| window == words.as_bytes())
+/// Whether these stand in these bytes.
+pub(super) fn found(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// A phone.
@@ -60,8 +72,10 @@ pub struct SimPhone {
     pub replica: Replica,
     /// Seconds by which its clock is wrong.
     pub clock_error_s: i64,
-    /// Members who write on it.
-    pub members: Vec<u16>,
+    /// The group that it asked for, which it knows by name before anybody confirmed it.
+    pub asked: GroupId,
+    /// Members who write on it, each in its group.
+    pub members: Vec<(GroupId, u16)>,
     /// It was stolen or broken: it does nothing any more.
     pub gone: bool,
 }
@@ -72,7 +86,12 @@ impl SimPhone {
     /// # Panics
     /// When the disk's rows are no replica: then the simulation has found a fault.
     #[must_use]
-    pub fn new(identity: Identity, vocabulary: Vocabulary, disk: Disk, members: Vec<u16>) -> Self {
+    pub fn new(
+        identity: Identity,
+        vocabulary: Vocabulary,
+        disk: Disk,
+        answer: &EnrolAnswer,
+    ) -> Self {
         let replica = load(&identity, &vocabulary, &disk, 0);
         Self {
             identity,
@@ -81,9 +100,15 @@ impl SimPhone {
             high_water: 0,
             replica,
             clock_error_s: 0,
-            members,
+            asked: answer.group,
+            members: writers(answer),
             gone: false,
         }
+    }
+
+    /// It may be used by these members too, in the group of a second enrolment.
+    pub fn also(&mut self, answer: &EnrolAnswer) {
+        self.members.extend(writers(answer));
     }
 
     /// The app was killed: memory is gone, the disk stays.
@@ -164,6 +189,11 @@ impl SimPhone {
     pub fn key(dice: &mut Dice) -> Secret {
         Secret::from_bytes(&dice.bytes())
     }
+}
+
+fn writers(answer: &EnrolAnswer) -> Vec<(GroupId, u16)> {
+    let numbers = answer.members.iter().map(|(number, _)| *number);
+    numbers.map(|number| (answer.group, number)).collect()
 }
 
 #[expect(

@@ -3,7 +3,7 @@
 use sync_core::change::{ChangeRef, FullChange};
 use sync_core::hub::facts::{self, Entry};
 use sync_core::hub::ledger::{MemoryLedger, Table, View as _};
-use sync_core::ids::RecordId;
+use sync_core::ids::{GroupId, RecordId};
 use sync_core::log::{AsideReason, EntryKind};
 use sync_core::replica::{Edit, SaveError};
 use sync_core::value::{FieldKey, Value, WallTime};
@@ -29,8 +29,21 @@ impl World {
     /// # Errors
     /// What should not happen.
     pub fn join(&mut self, members: &[u16], vocabulary: &Vocabulary) -> Result<usize, String> {
+        self.join_in(self.group(), members, vocabulary)
+    }
+
+    /// The same, in this group.
+    ///
+    /// # Errors
+    /// What should not happen.
+    pub fn join_in(
+        &mut self,
+        group: GroupId,
+        members: &[u16],
+        vocabulary: &Vocabulary,
+    ) -> Result<usize, String> {
         let nth = self.phones.len();
-        self.ask_in(members.to_vec(), vocabulary.clone())
+        self.ask_in(group, members.to_vec(), vocabulary.clone())
             .map_err(|refusal| refusal.to_string())?;
         self.confirm(nth).map_err(|refusal| refusal.to_string())?;
         self.sync(nth)?;
@@ -53,8 +66,11 @@ impl World {
             Target::New(record_type) => (None, record_type),
             Target::Of(record) => (Some(record), 0),
         };
+        let replica = &self.phones[nth].replica;
+        let known = record.and_then(|id| replica.record(id));
         let edit = Edit {
-            group: self.group,
+            // what is new goes to the group that the phone asked for
+            group: known.map_or(self.phones[nth].asked, |(logbook, _)| logbook.group),
             member,
             record,
             record_type,
@@ -143,7 +159,7 @@ impl World {
     /// The server's disk is lost, and this copy is put in its place.
     pub fn put_server_back(&mut self, backup: &MemoryLedger) {
         self.ledger = backup.clone();
-        self.backups.push(backup.clone());
+        self.restored = true;
     }
 
     /// A phone is put back to an older copy of itself. What the host keeps where no backup reaches
@@ -247,7 +263,9 @@ impl World {
                 .scan(*table, &[], &BEYOND_EVERY_KEY, usize::MAX)
                 .map_err(|fault| fault.to_string())?;
             let mut rows = rows.iter();
-            if rows.any(|(key, value)| found(key, words) || found(value, words)) {
+            if rows
+                .any(|(key, value)| found(key, words.as_bytes()) || found(value, words.as_bytes()))
+            {
                 return Ok(true);
             }
         }

@@ -138,7 +138,7 @@ fn right_lost_and_gained() {
         for nth in [leader, member, leader] {
             world.sync(nth)?;
         }
-        let group = world.group;
+        let group = world.group();
         world
             .desk(|hub, ledger, acting| hub.end_member(ledger, acting, group, MEMBER))
             .map_err(|refusal| refusal.to_string())?;
@@ -199,7 +199,7 @@ fn right_lost_and_server_restored() {
         let mut held = some_patrols(world, member, MEMBER, "Thư tới trễ")?;
         let letter = world.letter(member)?;
         world.sync(member)?;
-        let group = world.group;
+        let group = world.group();
         world
             .desk(|hub, ledger, acting| hub.end_member(ledger, acting, group, MEMBER))
             .map_err(|refusal| refusal.to_string())?;

@@ -199,7 +199,7 @@ fn erased_part() {
             .put(leader, LEADER, Target::Of(record), &count)
             .map_err(|error| error.to_string())?;
         let backup = world.ledger.clone();
-        let group = world.group;
+        let group = world.group();
         world
             .desk(|hub, ledger, acting| hub.end_member(ledger, acting, group, 3))
             .map_err(|refusal| refusal.to_string())?;
