@@ -72,7 +72,7 @@ impl From<Refusal> for DeskError {
             | Refusal::NoMember(_)
             | Refusal::TooManyMembers
             | Refusal::Role(_)
-            | Refusal::Name
+            | Refusal::Name(_)
             | Refusal::BadKey
             | Refusal::NoField(_)
             | Refusal::State(_)

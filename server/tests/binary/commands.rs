@@ -12,7 +12,7 @@ use sync_core::ids::{ChainId, Feed, Hash32, Realm};
 use sync_core::keys::PublicKey;
 use sync_core::log::{EntryKind, Head, Leaf};
 
-use super::common::{COMMUNE, PROVINCE, Server, command_with};
+use super::common::{COMMUNE, PROVINCE, Server, command, command_with};
 
 #[test]
 fn areas_are_found_and_imported_with_every_fault_told() {

@@ -51,9 +51,9 @@ pub enum Refusal {
     /// A role that members cannot have.
     #[error("role {0} is none that a member of a group can have")]
     Role(u16),
-    /// A name that cannot be kept; [`name_fault`] says why.
-    #[error("the name is empty, too long, or holds characters that cannot be shown")]
-    Name,
+    /// A name that cannot be kept.
+    #[error(transparent)]
+    Name(NameFault),
     /// The invitation is not known.
     #[error("this code is not known here; ask for a new one")]
     NoInvite,
@@ -265,7 +265,7 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
 fn check_name(name: &str) -> Result<(), Refusal> {
     match name_fault(name) {
         None => Ok(()),
-        Some(_) => Err(Refusal::Name),
+        Some(fault) => Err(Refusal::Name(fault)),
     }
 }
 
