@@ -18,6 +18,7 @@ mod append;
 pub mod arrival;
 pub mod desk;
 pub mod facts;
+mod heard;
 pub mod ledger;
 mod project;
 mod prove;
@@ -29,6 +30,7 @@ mod visit;
 mod tests;
 
 pub use desk::{Acting, NameFault, Refusal, ReviewInput, name_fault};
+pub use heard::{Hearing, hearing};
 pub use prove::{EntryProof, GrowthProof, SignedHead};
 pub use standby::{CaughtUp, StandbyFault, catch_up};
 pub use verify::{VerifyFault, VerifyReport};

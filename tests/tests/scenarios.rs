@@ -25,10 +25,8 @@ const LEADER: u16 = 1;
 /// A member who edits the own records only.
 const MEMBER: u16 = 2;
 
-type Story = fn(&mut World) -> Result<(), String>;
-
 /// Tells a story once for each seed, lets the world come to rest, and checks every oracle.
-fn every_seed(story: Story) {
+fn every_seed(story: impl Fn(&mut World) -> Result<(), String>) {
     let mut failed = Vec::new();
     for seed in 0..SEEDS {
         let mut world = World::without_phones(seed);

@@ -244,6 +244,14 @@ fn what_the_desk_did_is_read_by_the_commune_and_by_nobody_beside_it() {
         "{page}"
     );
 
+    // the phone has yet to say that it erased them
+    assert_eq!(page.matches("chưa báo đã xóa").count(), 2, "{page}");
+    phone.sync();
+    phone.sync();
+    let page = browser.get(&path).text;
+    assert_eq!(page.matches("đã xóa trên máy").count(), 2, "{page}");
+    assert!(!page.contains("chưa báo đã xóa"), "{page}");
+
     // who does not read the tip lane whole does not learn that there is a tip
     for name in ["Tư pháp", "Tỉnh"] {
         let page = Browser::signed_in(&server, name).get(&path).text;

@@ -16,6 +16,7 @@ use crate::value::{AUTHOR_KEY, Value};
 impl<L: Ledger> Tx<'_, '_, L> {
     /// Lets a verified visit in and says what became of it.
     pub(super) fn admit(&mut self, visit: &Verified) -> Result<Vec<Fate>, LedgerFault> {
+        self.note_heard(visit)?;
         let mut fates = Vec::new();
         let mut brought = false;
         for run in &visit.runs {

@@ -128,6 +128,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         let body = bytes.get(..split).unwrap_or_default();
         self.append(&entry, Some((body, parts.as_bytes())))?;
         self.derive_act(&entry, full)?;
+        self.expect_hearing(entry.index, entry.leaf.feed, &full.act.said)?;
         Ok(entry.index)
     }
 

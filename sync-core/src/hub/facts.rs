@@ -2,11 +2,11 @@
 
 mod office;
 
-pub(super) use office::control_key;
 pub use office::{
     Grant, Group, Member, controls, device_key, devices, founded_at, grant_at, grants, group,
     groups, groups_of, members, rights, role_at,
 };
+pub(super) use office::{control_key, grants_ever, roles_ever};
 
 use std::collections::BTreeSet;
 

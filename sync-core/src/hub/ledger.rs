@@ -66,6 +66,9 @@ tables! {
     Pending = 9,
     /// Invitations and devices before they are confirmed: not in the log.
     Arrival = 10,
+    /// device, index of an erasure, and the other way round -> nothing: which phones have yet to
+    /// hear of it, and which have. Phones said it, so nothing could give it back.
+    Heard = 11,
     /// chain, seq -> where that change is in the log. Derived, as all below.
     Place = 32,
     /// chain -> its logbook, device and tip.

@@ -84,6 +84,7 @@ pub fn catch_up(
     step.signatures_and_erasures()?;
     if until == of.size {
         step.mirror(Table::Quarantine, &fork_prefix_of_all())?;
+        step.mirror(Table::Heard, &[])?;
         step.waiting_room()?;
     }
     let state = LogState {

@@ -13,6 +13,7 @@ use crate::exchange::{
 use crate::hub::Hub;
 use crate::hub::arrival;
 use crate::hub::facts::{self, Looking};
+use crate::hub::heard;
 use crate::hub::ledger::{LedgerFault, View};
 use crate::ids::{ChainId, GroupId, Hash32, KeyId, Logbook};
 use crate::keys::PublicKey;
@@ -98,13 +99,15 @@ pub struct Verified {
     pub(super) proven: BTreeMap<ChangeRef, Leaf>,
     /// Runs that begin after what the log has: claim, and up to where the log has the chain.
     pub(super) gaps: Vec<(usize, u32)>,
+    /// Erasures that the device was silent about and has heard of now.
+    pub(super) heard: Vec<u64>,
 }
 
 impl Verified {
     /// Whether it brings anything that must be written.
     #[must_use]
     pub fn brings(&self) -> bool {
-        !self.runs.is_empty()
+        !self.runs.is_empty() || !self.heard.is_empty()
     }
 
     /// Key of the device, for a rate limit.
@@ -225,12 +228,19 @@ impl Hub {
             runs: Vec::new(),
             proven: BTreeMap::new(),
             gaps: Vec::new(),
+            heard: Vec::new(),
         };
         for run in wire {
             self.cover(&mut verified, run)?;
         }
         verified.proven = self.proven(&verified);
         self.note_lost(view, &mut verified)?;
+        let wants = &request.wants;
+        // cursors of another generation point into another history
+        if wants.generation == facts::log_state(view)?.generation {
+            let cursor_of = |place| wants.cursor_of(place);
+            verified.heard = heard::heard_now(view, device, &verified.groups, cursor_of)?;
+        }
         Ok(verified)
     }
 

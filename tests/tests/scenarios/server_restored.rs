@@ -12,6 +12,55 @@ use crate::{LEADER, MEMBER, admitted, every_seed, must, said_once, some_patrols,
 
 const ACCEPTED: u16 = 6;
 
+/// A backup an hour, a day, a week and a month old: whatever any phone was told is received, and
+/// still has, is in the log again.
+#[test]
+fn server_restored_from_backups_of_every_age() {
+    const HOUR_S: i64 = 3_600;
+    const DAY_S: i64 = 24 * HOUR_S;
+    for age_s in [HOUR_S, DAY_S, 7 * DAY_S, 30 * DAY_S] {
+        every_seed(|world| {
+            let (leader, member) = two_phones(world)?;
+            let mut said = some_patrols(world, member, MEMBER, "Trước khi sao lưu")?;
+            world.sync(member)?;
+            world.sync(leader)?;
+            let backup = world.ledger.clone();
+            // the time since the backup, in eight visits
+            for visit in 0..8 {
+                world.now_s += age_s / 8;
+                let (nth, writer) = if world.dice.chance(50) {
+                    (leader, LEADER)
+                } else {
+                    (member, MEMBER)
+                };
+                said.extend(some_patrols(world, nth, writer, &format!("Lần {visit}"))?);
+                world.sync(nth)?;
+            }
+            world.sync(leader)?;
+            world.sync(member)?;
+            for full in &said {
+                must(world.was_acknowledged(full), || {
+                    format!("{:?} was not acknowledged", full.change.at)
+                })?;
+            }
+            let before = world.generation();
+            world.put_server_back(&backup);
+            // as `restore` does, or as a server does by itself when a phone shows what it lacks
+            if world.dice.chance(50) {
+                let begun = world.desk(|hub, ledger, acting| {
+                    Ok(hub.new_generation(ledger, acting, 0, u64::MAX)?)
+                });
+                begun.map_err(|refusal| refusal.to_string())?;
+            }
+            world.settle()?;
+            must(world.generation() == before + 1, || {
+                format!("generation {} after {before}", world.generation())
+            })?;
+            admitted(world, &said)
+        });
+    }
+}
+
 /// Phones bring back what the backup lacks: changes, an officer's word, an enrolment, an erasure;
 /// and what was under way when the disk died is there once.
 #[test]

@@ -7,12 +7,12 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use sync_core::ids::{GroupId, RecordId};
+use sync_core::ids::{GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::Console;
 use super::desk::{
-    ActBy, ActRow, ActsOf, Desk, DeskError, Done, ErasedOf, GroupRow, Officer, Someone,
+    ActBy, ActRow, ActsOf, Desk, DeskError, Done, ErasedOf, GroupRow, Officer, SilentPhone, Someone,
 };
 use super::page::{Frame, Place, Trouble, page, trouble};
 use super::session::SignedIn;
@@ -41,6 +41,8 @@ struct Line {
     about: Vec<String>,
     /// The record it was about, where the officer has its page.
     record: Option<RecordId>,
+    /// Which phones have erased it, and which are silent.
+    phones: Vec<String>,
     by: String,
 }
 
@@ -110,7 +112,7 @@ fn groups<D: Desk>(desk: &D, officer: &Officer, of: ActsOf) -> Result<Vec<GroupR
 }
 
 fn line(f: &Frame, row: &ActRow) -> Line {
-    let mut record = None;
+    let (mut record, mut phones) = (None, Vec::new());
     let (key, about) = match &row.done {
         Done::GroupFounded { name, area } => {
             ("act-group-founded", vec![name.clone(), f.area(area)])
@@ -137,17 +139,17 @@ fn line(f: &Frame, row: &ActRow) -> Line {
             "act-device-revoked",
             vec![f.with("device-named", "name", f.device(device))],
         ),
-        Done::Erased { of, fields } => {
-            let count = f.with("act-fields", "n", fields);
-            match of {
-                ErasedOf::Record { record: of, lane } => {
-                    record = *of;
-                    ("act-erased-record", vec![f.lane(lane), count])
-                }
-                ErasedOf::Remark => ("act-erased-remark", Vec::new()),
-                ErasedOf::Name => ("act-erased-name", Vec::new()),
-                ErasedOf::Unknown => ("act-erased", vec![count]),
+        Done::Erased {
+            of,
+            fields,
+            heard,
+            silent,
+        } => {
+            phones = heard_by(f, heard, silent);
+            if let ErasedOf::Record { record: of, .. } = of {
+                record = *of;
             }
+            erased(f, of, *fields)
         }
         Done::HeldAdmitted => ("act-held-admitted", Vec::new()),
         Done::AccountSet {
@@ -177,6 +179,7 @@ fn line(f: &Frame, row: &ActRow) -> Line {
         what: f.t(key),
         about,
         record,
+        phones,
         by: match &row.by {
             ActBy::CommandLine => f.t("act-by-command-line"),
             ActBy::Account {
@@ -185,6 +188,38 @@ fn line(f: &Frame, row: &ActRow) -> Line {
             ActBy::Account { number, name: None } => f.with("act-by-account", "account", number),
         },
     }
+}
+
+/// What was erased, and how much of it.
+fn erased(f: &Frame, of: &ErasedOf, fields: usize) -> (&'static str, Vec<String>) {
+    let count = f.with("act-fields", "n", fields);
+    match of {
+        ErasedOf::Record { lane, .. } => ("act-erased-record", vec![f.lane(lane), count]),
+        ErasedOf::Remark => ("act-erased-remark", Vec::new()),
+        ErasedOf::Name => ("act-erased-name", Vec::new()),
+        ErasedOf::Unknown => ("act-erased", vec![count]),
+    }
+}
+
+/// Which phones have erased something, and which have yet to say so.
+fn heard_by(f: &Frame, heard: &[KeyId], silent: &[SilentPhone]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !heard.is_empty() {
+        let names: Vec<String> = heard.iter().map(|device| f.device(device)).collect();
+        lines.push(f.with("erased-on", "names", names.join(", ")));
+    }
+    for phone in silent {
+        let name = f.device(&phone.device);
+        lines.push(match phone.last_seen_s {
+            _ if phone.is_revoked => f.with("erased-never", "name", name),
+            Some(seen) => {
+                let seen = f.with("device-seen", "time", f.time(&seen));
+                format!("{} · {seen}", f.with("erased-not-yet", "name", name))
+            }
+            None => f.with("erased-not-yet", "name", name),
+        });
+    }
+    lines
 }
 
 /// "Danh Sóc (2)", or the number alone.

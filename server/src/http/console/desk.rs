@@ -18,7 +18,7 @@ use thiserror::Error;
 mod acts;
 mod phones;
 
-pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, Someone};
+pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, SilentPhone, Someone};
 pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sync_core::act::{ACCOUNT_PART, Control, FullAct, Said};
 use sync_core::change::ChangeRef;
-use sync_core::hub::facts;
 use sync_core::hub::ledger::LedgerFault;
+use sync_core::hub::{facts, hearing};
 use sync_core::ids::{AreaRef, Feed, GroupId};
 use sync_core::log::EntryKind;
 use sync_core::vocabulary::{Lane, RoleScope};
@@ -13,8 +13,9 @@ use sync_core::vocabulary::{Lane, RoleScope};
 use super::devices::member_names;
 use super::{AreaNames, OfficeDesk, group_in};
 use crate::http::console::desk::{
-    ActBy, ActRow, ActsOf, ActsPage, DeskError, Done, ErasedOf, Officer, Someone,
+    ActBy, ActRow, ActsOf, ActsPage, DeskError, Done, ErasedOf, Officer, SilentPhone, Someone,
 };
+use crate::office::Office;
 use crate::store::{Scope, ScopeArea, Snapshot};
 
 /// Acts of one page.
@@ -25,6 +26,7 @@ const ACTS_SEEN_MAX: usize = 1_000;
 
 /// What a page of acts is read with.
 struct Reading<'a, 'b> {
+    office: &'a Office,
     snapshot: &'a Snapshot<'b>,
     scope: &'a Scope,
     group: Option<GroupId>,
@@ -61,6 +63,7 @@ impl OfficeDesk {
         let page = self.read(|snapshot| {
             let mut group_name = None;
             let mut reading = Reading {
+                office: &self.office,
                 snapshot,
                 scope: &scope,
                 group,
@@ -139,15 +142,13 @@ impl Reading<'_, '_> {
     }
 
     /// That words of a closed lane were erased tells that there is a record: only who reads the
-    /// lane whole may see it. Of the two entries that an erasure in the mediation lane leaves, one
-    /// is enough.
+    /// lane whole may see it.
     fn is_for_these_eyes(&self, feed: Feed) -> bool {
         let lanes = self.scope.full_lanes();
         let whole = |lane: Lane| lanes.contains(&lane);
         match feed {
             Feed::Log | Feed::Office | Feed::Group(_) => true,
-            Feed::Shared(logbook) => whole(logbook.lane),
-            Feed::Private(logbook, _) => logbook.lane != Lane::Mediation && whole(logbook.lane),
+            Feed::Shared(logbook) | Feed::Private(logbook, _) => whole(logbook.lane),
         }
     }
 
@@ -186,10 +187,7 @@ impl Reading<'_, '_> {
                 members: members.iter().map(|number| self.someone(*number)).collect(),
             },
             Control::Revoke { device, .. } => Done::DeviceRevoked { device: *device },
-            Control::Erase { change, keys } => Done::Erased {
-                of: self.erased_of(*change)?,
-                fields: keys.len(),
-            },
+            Control::Erase { change, keys } => self.erased(index, *change, keys.len())?,
             Control::Admit { .. } => Done::HeldAdmitted,
             Control::Officer {
                 account,
@@ -219,6 +217,24 @@ impl Reading<'_, '_> {
             number,
             name: self.members.get(&number).cloned(),
         }
+    }
+
+    fn erased(&self, index: u64, change: ChangeRef, fields: usize) -> Result<Done, LedgerFault> {
+        let hearing = hearing(self.snapshot, index)?;
+        let mut silent = Vec::new();
+        for device in hearing.silent {
+            silent.push(SilentPhone {
+                device,
+                is_revoked: facts::groups_of(self.snapshot, device)?.is_empty(),
+                last_seen_s: self.office.last_seen(device),
+            });
+        }
+        Ok(Done::Erased {
+            of: self.erased_of(change)?,
+            fields,
+            heard: hearing.heard,
+            silent,
+        })
     }
 
     fn erased_of(&self, change: ChangeRef) -> Result<ErasedOf, LedgerFault> {

@@ -89,12 +89,7 @@ pub struct Member {
 pub fn members(view: &impl View, group: GroupId) -> Result<Vec<Member>, LedgerFault> {
     let mut members: Vec<Member> = Vec::new();
     for (key, value) in all(view, Table::Member, group.as_bytes())? {
-        let damaged = LedgerFault::Damaged(Table::Member);
-        let number = key
-            .get(GroupId::LEN..GroupId::LEN.saturating_add(2))
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u16::from_be_bytes)
-            .ok_or(damaged)?;
+        let number = member_in(&key)?;
         let role = decode(Table::Member, &value, |r| r.u16())?;
         let index = index_at_end(Table::Member, &key)?;
         let role = (role != 0).then_some(role);
@@ -171,6 +166,40 @@ pub fn grant_at(
     view.last(Table::Grant, &prefix, &key_of(&prefix, below))?
         .map(|(_, value)| decode(Table::Grant, &value, Grant::read))
         .transpose()
+}
+
+/// All that a device might do in a group at any time.
+pub(in crate::hub) fn grants_ever(
+    view: &impl View,
+    device: KeyId,
+    group: GroupId,
+) -> Result<Vec<Grant>, LedgerFault> {
+    let prefix = pair_key(device.as_bytes(), group.as_bytes());
+    all(view, Table::Grant, &prefix)?
+        .iter()
+        .map(|(_, value)| decode(Table::Grant, value, Grant::read))
+        .collect()
+}
+
+/// Every role that a member of a group had at any time: number, role.
+pub(in crate::hub) fn roles_ever(
+    view: &impl View,
+    group: GroupId,
+) -> Result<Vec<(u16, u16)>, LedgerFault> {
+    let mut roles = Vec::new();
+    for (key, value) in all(view, Table::Member, group.as_bytes())? {
+        let role = decode(Table::Member, &value, |r| r.u16())?;
+        roles.push((member_in(&key)?, role));
+    }
+    Ok(roles)
+}
+
+/// Number of the member in a key of their roles.
+fn member_in(key: &[u8]) -> Result<u16, LedgerFault> {
+    key.get(GroupId::LEN..GroupId::LEN.saturating_add(2))
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u16::from_be_bytes)
+        .ok_or(LedgerFault::Damaged(Table::Member))
 }
 
 /// The groups in which a device is enrolled and not revoked.

@@ -2,13 +2,14 @@
 
 use super::tables_with;
 use crate::change::FullChange;
-use crate::hub::Refusal;
 use crate::hub::ledger::Table;
+use crate::hub::{Refusal, hearing};
 use crate::log::AsideReason;
 use crate::tests::world::{
-    GROUP, LEADER, MEMBER, PRESENT, Phone, SUMMARY, World, correction, text,
+    GROUP, LEADER, MEDIATION, MEDIATION_MODE, MEDIATOR, MEMBER, OTHER_GROUP, PRESENT, Phone,
+    SUMMARY, TIP, TIP_CATEGORY, World, correction, creation, text,
 };
-use crate::value::{FieldKey, Value};
+use crate::value::{AUTHOR_KEY, FieldKey, Value};
 use crate::vocabulary::Lane;
 
 const CANARY: &str = "CANARY-nguyen-van-a";
@@ -168,4 +169,88 @@ fn what_was_said_again_after_a_fork_is_erased_with_its_first_saying() {
         "it was said again too"
     );
     assert!(!tables_with(&world.ledger, "việc khác".as_bytes()).is_empty());
+}
+
+#[test]
+fn the_desk_knows_which_phones_have_heard_of_an_erasure() {
+    let mut world = World::new();
+    let mut author = world.enrolled(GROUP, &[MEMBER]);
+    let mut reader = world.enrolled(GROUP, &[LEADER]);
+    let lost = world.enrolled(GROUP, &[LEADER]);
+    let elsewhere = world.enrolled(OTHER_GROUP, &[]);
+    world.settle(&mut author);
+    let full = world.patrol(&mut author, MEMBER, CANARY);
+    world.settle(&mut author);
+    world.settle(&mut reader);
+    let device = lost.id();
+    world
+        .desk(|hub, ledger, acting| hub.revoke(ledger, acting, device))
+        .unwrap();
+    erase(&mut world, &full).unwrap();
+    let index = world.size() - 1;
+    let known = |world: &World| {
+        let mut hearing = hearing(&world.ledger, index).unwrap();
+        hearing.heard.sort_unstable();
+        hearing.silent.sort_unstable();
+        (hearing.heard, hearing.silent)
+    };
+    let sorted = |of: &[&Phone]| {
+        let mut ids: Vec<_> = of.iter().map(|phone| phone.id()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(
+        known(&world),
+        (vec![], sorted(&[&author, &reader, &lost])),
+        "the lost one held the words too"
+    );
+    // the answer that brings the erasure is no word of the phone that it took it
+    world.visit(&mut reader).unwrap();
+    assert_eq!(known(&world).0, []);
+    world.visit(&mut reader).unwrap();
+    assert_eq!(
+        known(&world),
+        (sorted(&[&reader]), sorted(&[&author, &lost]))
+    );
+    world.settle(&mut author);
+    world.visit(&mut author).unwrap();
+    assert_eq!(
+        known(&world),
+        (sorted(&[&author, &reader]), sorted(&[&lost]))
+    );
+    // what phones said is no part of what follows from the log
+    let before = world.ledger.clone();
+    world.hub.rebuild(&mut world.ledger, world.now_s).unwrap();
+    assert!(before == world.ledger);
+    assert_ne!(elsewhere.id(), lost.id());
+}
+
+#[test]
+fn of_words_in_a_closed_lane_only_the_phone_that_wrote_them_has_to_hear() {
+    let mut world = World::new();
+    let mut author = world.enrolled(GROUP, &[MEMBER]);
+    let mut mediator = world.enrolled(GROUP, &[MEDIATOR]);
+    let _reader = world.enrolled(GROUP, &[LEADER]);
+    world.settle(&mut author);
+    world.settle(&mut mediator);
+    let values = [(TIP_CATEGORY, Value::Choice(1))];
+    let tip = world.save(&mut author, &creation(GROUP, MEMBER, TIP, values));
+    let values = [(MEDIATION_MODE, Value::Choice(1))];
+    let case = world.save(&mut mediator, &creation(GROUP, MEDIATOR, MEDIATION, values));
+    world.settle(&mut author);
+    world.settle(&mut mediator);
+    let silent_after = |world: &mut World, full: &FullChange| {
+        let (at, first) = (full.change.at, world.size());
+        world
+            .desk(|hub, ledger, acting| hub.erase(ledger, acting, at, vec![AUTHOR_KEY]))
+            .unwrap();
+        let mut silent = Vec::new();
+        for index in first..world.size() {
+            silent.extend(hearing(&world.ledger, index).unwrap().silent);
+        }
+        silent.dedup();
+        silent
+    };
+    assert_eq!(silent_after(&mut world, &tip), [author.id()]);
+    assert_eq!(silent_after(&mut world, &case), [mediator.id()]);
 }

@@ -115,6 +115,10 @@ pub enum Done {
         of: ErasedOf,
         /// How many fields.
         fields: usize,
+        /// Phones that have erased them.
+        heard: Vec<KeyId>,
+        /// Phones that have yet to say so.
+        silent: Vec<SilentPhone>,
     },
     /// A change that was held was let in.
     HeldAdmitted,
@@ -143,6 +147,17 @@ pub enum Done {
         /// Its version.
         version: u16,
     },
+}
+
+/// A phone that may still hold what was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SilentPhone {
+    /// Its key.
+    pub device: KeyId,
+    /// It reads nothing any more, and so will never hear of it.
+    pub is_revoked: bool,
+    /// When it last came, in seconds since 1970, if it did since the server started.
+    pub last_seen_s: Option<i64>,
 }
 
 /// Where words were that were erased.

@@ -1,14 +1,28 @@
 //! What was done at the desk: every kind of act in words, and who may read it.
 
 use axum::http::StatusCode;
+use sync_core::ids::KeyId;
 use sync_core::vocabulary::{Lane, RoleScope, Vocabulary};
 
 use super::Browser;
-use super::desk::{COMMUNE, GROUP, HAMLET, NOW_S, PATROL, WRITING};
+use super::desk::{COMMUNE, GROUP, HAMLET, NOW_S, PATROL, WAITING, WRITING};
 use crate::http::console::desk::*;
 
 fn erased(of: ErasedOf) -> Done {
-    Done::Erased { of, fields: 2 }
+    let silent = |device, is_revoked, last_seen_s| SilentPhone {
+        device,
+        is_revoked,
+        last_seen_s,
+    };
+    Done::Erased {
+        of,
+        fields: 2,
+        heard: vec![WRITING],
+        silent: vec![
+            silent(WAITING, false, Some(NOW_S - 7_200)),
+            silent(LOST, true, None),
+        ],
+    }
 }
 
 fn done_to_the_group(knows: bool) -> Vec<Done> {
@@ -69,6 +83,7 @@ fn done_to_the_log() -> Vec<Done> {
     ]
 }
 
+const LOST: KeyId = KeyId([0xC3; 8]);
 const GROUP_NAME: &str = "Tổ BVANTT ấp Hòa Phuông";
 
 /// As many acts as there are kinds of them, and one older page.
@@ -120,6 +135,9 @@ async fn the_commune_reads_in_words_who_did_what_to_a_group() {
         "Thạch Sóc &#60;b&#62; (2)",
         "Thu hồi máy",
         "Xóa tên theo yêu cầu",
+        "đã xóa trên máy: b2b2b2b2",
+        "máy a1a1a1a1 chưa báo đã xóa · lần cuối",
+        "máy c3c3c3c3 đã thu hồi, không còn nhận lệnh xóa",
         "Xóa lời nhận xét theo yêu cầu",
         "Đổi tên hoặc địa bàn của tổ",
         "tài khoản chi.huy",
