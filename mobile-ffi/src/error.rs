@@ -7,7 +7,10 @@ use crate::store::StoreError;
 use crate::words;
 
 /// Why a call did nothing. Whatever the name: what was saved before is still there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Error))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
+#[cfg_attr(feature = "web", serde(tag = "name"))]
 pub enum PhoneError {
     /// Scan the code of an invitation first.
     #[error("this phone is not enrolled")]
@@ -124,7 +127,7 @@ pub enum PhoneError {
     NoRandomness,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl PhoneError {
     /// The words for the person, in Vietnamese.
     #[must_use]

@@ -8,13 +8,14 @@ mod enrol;
 mod form;
 mod input;
 mod list;
+#[cfg(feature = "sqlite")]
+mod open;
 mod page;
 #[cfg(test)]
 mod tests;
 mod visit;
 mod write;
 
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sync_core::codec::Model;
@@ -23,7 +24,6 @@ use sync_core::invitation::Invitation;
 use sync_core::keys::Secret;
 use sync_core::replica::{Identity, Job, LoadRow, Replica, Standing};
 use sync_core::vocabulary::Vocabulary;
-use zeroize::Zeroizing;
 
 pub use acts::GroupAct;
 pub use enrol::EnrolStep;
@@ -35,7 +35,7 @@ pub use visit::{Problem, ProblemKind, Visit, VisitFailure, Visited};
 pub use write::{Reissued, SavedRecord};
 
 use crate::PhoneError;
-use crate::store::{Opened, SqliteStore, Store, StoreKey};
+use crate::store::Store;
 use enrol::{Asked, Saved};
 use visit::Traffic;
 
@@ -45,7 +45,9 @@ const REPLICA_TABLES: std::ops::RangeInclusive<u8> = 1..=TABLE_PHONE - 1;
 const TABLE_PHONE: u8 = 100;
 
 /// The host's clocks, as they are now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct Clock {
     /// Wall clock, in seconds since 1970; it may be wrong, and is never a reason to refuse.
     pub wall_s: i64,
@@ -54,7 +56,9 @@ pub struct Clock {
 }
 
 /// Where the phone sends, and whom it trusts there.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Server {
     /// `https://host:port`; the paths are `/v1/enrol` and `/v1/sync`.
     pub url: String,
@@ -63,7 +67,9 @@ pub struct Server {
 }
 
 /// How the phone stands.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Status {
     /// Whether a server has taken its request to be enrolled.
     pub enrolled: bool,
@@ -86,50 +92,14 @@ pub struct Status {
 }
 
 /// A phone. Make one for a store, share it between threads.
-#[derive(Debug, uniffi::Object)]
+#[derive(Debug)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
 pub struct Phone {
     inner: Mutex<Inner>,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
-    /// Opens the store at `path`, or makes it. `store_key` are 32 bytes from the keystore.
-    /// `high_water` is what the last save said, kept where no backup reaches; 0 at first.
-    ///
-    /// # Errors
-    /// What is wrong with the store; nothing in it was touched.
-    #[uniffi::constructor]
-    pub fn open(
-        path: String,
-        store_key: Vec<u8>,
-        high_water: u64,
-        now_s: i64,
-    ) -> Result<Self, PhoneError> {
-        let bytes = Zeroizing::new(store_key);
-        let key = StoreKey::from_slice(&bytes).ok_or(PhoneError::WrongKey)?;
-        let (store, opened) = SqliteStore::open(Path::new(&path), &key, now_s)
-            .map_err(|error| PhoneError::of_store(error, &path))?;
-        let put_aside = match opened {
-            Opened::StartedFresh { aside } => Some(aside.display().to_string()),
-            Opened::Created | Opened::Existing => None,
-        };
-        Self::over(Box::new(store), path, high_water, put_aside)
-    }
-
-    /// Puts the store at `path` aside, whole, and opens a new one: for `StoreDamaged`. The phone
-    /// must be enrolled again; what the old store held can still be read from its file.
-    ///
-    /// # Errors
-    /// What is wrong with the file system.
-    #[uniffi::constructor]
-    pub fn start_anew(path: String, store_key: Vec<u8>, now_s: i64) -> Result<Self, PhoneError> {
-        let aside = SqliteStore::put_aside(Path::new(&path), now_s)
-            .map_err(|error| PhoneError::of_store(error, &path))?;
-        let phone = Self::open(path, store_key, 0, now_s)?;
-        phone.lock().put_aside = Some(aside.display().to_string());
-        Ok(phone)
-    }
-
     /// How the phone stands.
     pub fn status(&self) -> Status {
         self.lock().status()

@@ -16,7 +16,9 @@ const ACTS_DEFAULT: usize = 50;
 const DEVICE_DIGITS: usize = 8;
 
 /// Something that was done at the desk.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct GroupAct {
     /// Its place in the log, for the next page.
     pub index: u64,
@@ -30,14 +32,14 @@ pub struct GroupAct {
     pub own: bool,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// What was done at the desk about a group and about the server, newest first, below an index
     /// if one is given. A `limit` of 0 is the phone's own measure.
     ///
     /// # Errors
     /// `NotEnrolled`, `GroupNotHere`.
-    #[uniffi::method(default(before = None, limit = 0))]
+    #[cfg_attr(feature = "uniffi", uniffi::method(default(before = None, limit = 0)))]
     pub fn group_acts(
         &self,
         group: String,

@@ -22,7 +22,9 @@ const ROW_FINISHED: &[u8] = b"finished";
 const OK: u16 = 200;
 
 /// What the host sends to enrol: `POST {url}/v1/enrol` with `body`.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct EnrolStep {
     /// Address of the server, without a path.
     pub url: String,
@@ -101,7 +103,7 @@ fn digits_of(invitation: &Invitation, secret: &Secret) -> String {
     format!("{shown:06}")
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// Reads the text of a QR code, makes the device's key and says what to send. The same code
     /// again goes on with the same key; another code, before an answer came, begins anew.

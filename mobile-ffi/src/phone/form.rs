@@ -13,7 +13,9 @@ use super::{Phone, group_id};
 use crate::PhoneError;
 
 /// A group that this phone is in.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Group {
     /// Its id, in hex.
     pub id: String,
@@ -26,7 +28,9 @@ pub struct Group {
 }
 
 /// A member who may be chosen as the one who writes.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Member {
     /// Number within the group.
     pub number: u16,
@@ -37,7 +41,9 @@ pub struct Member {
 }
 
 /// A type of record that a member may write.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct WritableType {
     /// Stable id.
     pub id: String,
@@ -48,7 +54,9 @@ pub struct WritableType {
 }
 
 /// A form.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Form {
     /// Id of the type.
     pub type_id: String,
@@ -65,7 +73,9 @@ pub struct Form {
 }
 
 /// A field of a form.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct FormField {
     /// Stable id, as `save` takes it.
     pub id: String,
@@ -89,7 +99,9 @@ pub struct FormField {
 }
 
 /// One choice of a list.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct FormChoice {
     /// Stable id.
     pub id: String,
@@ -101,7 +113,7 @@ pub struct FormChoice {
     pub keep_away: bool,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// Groups of this phone.
     ///

@@ -9,7 +9,9 @@ use sync_core::vocabulary::{Field, ReasonUse, ValueKind, Vocabulary};
 use crate::{PhoneError, words};
 
 /// A value for a field.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct FieldInput {
     /// Id of the field, as the form says it.
     pub field: String,
@@ -20,7 +22,9 @@ pub struct FieldInput {
 }
 
 /// A day of the local calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct DayInput {
     /// Year.
     pub year: i32,
@@ -31,7 +35,9 @@ pub struct DayInput {
 }
 
 /// A local time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct TimeInput {
     /// The day.
     pub day: DayInput,
@@ -44,7 +50,10 @@ pub struct TimeInput {
 }
 
 /// What a person gave. To take a value back, give an empty text or an empty set.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
+#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum InputValue {
     /// For `yes_no`.
     YesNo {

@@ -21,33 +21,38 @@ const ROWS_DEFAULT: usize = 50;
 const HEADLINE_CHARS_MAX: usize = 120;
 
 /// Which records a list shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
+#[cfg_attr(feature = "web", serde(default))]
 pub struct ListFilter {
     /// Of this group, in hex.
-    #[uniffi(default = None)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub group: Option<String>,
     /// In the lane with this id.
-    #[uniffi(default = None)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub lane: Option<String>,
     /// Of the type with this id.
-    #[uniffi(default = None)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub type_id: Option<String>,
     /// With these words in the texts of an open-lane record: two or more.
-    #[uniffi(default = None)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub text: Option<String>,
     /// Only those whose officer waits for an answer.
-    #[uniffi(default = false)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
     pub unanswered_only: bool,
     /// Most rows; 0 for the phone's own measure.
-    #[uniffi(default = 0)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = 0))]
     pub limit: u32,
     /// After this record: the last row of the page before.
-    #[uniffi(default = None)]
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub before: Option<String>,
 }
 
 /// A row of a list.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Row {
     /// Name of the record, in hex.
     pub record: String,
@@ -68,7 +73,10 @@ pub struct Row {
 }
 
 /// Where a record is, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
+#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum Phase {
     /// Something of it is on this phone only.
     Queued,
@@ -83,7 +91,9 @@ pub enum Phase {
 }
 
 /// What stands beside a record.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct BadgeView {
     /// Where it is.
     pub phase: Phase,
@@ -100,7 +110,10 @@ pub struct BadgeView {
 }
 
 /// Why a change is not in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
+#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum WaitingWhy {
     /// It is on this phone only.
     Queued,
@@ -115,7 +128,9 @@ pub enum WaitingWhy {
 }
 
 /// A change that is not in the log yet.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Waiting {
     /// Name of its record, in hex.
     pub record: String,
@@ -134,7 +149,9 @@ pub struct Waiting {
 }
 
 /// One value of a change that is not in the log yet.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct WaitingField {
     /// Label of the field.
     pub label: String,
@@ -142,7 +159,7 @@ pub struct WaitingField {
     pub text: String,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// Records, newest first: those that the server has not placed yet, then in the log's order,
     /// which no clock can change.

@@ -13,7 +13,9 @@ use super::{Phone, record_id};
 use crate::PhoneError;
 
 /// A record.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct RecordPage {
     /// Its name, in hex.
     pub record: String,
@@ -44,7 +46,9 @@ pub struct RecordPage {
 }
 
 /// A field.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct PageField {
     /// Its id.
     pub id: String,
@@ -61,7 +65,9 @@ pub struct PageField {
 }
 
 /// A value that somebody said.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct SaidView {
     /// Its words.
     pub text: String,
@@ -80,7 +86,9 @@ pub struct SaidView {
 }
 
 /// A field that is asked for and has no value.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct MissingField {
     /// Its id.
     pub id: String,
@@ -89,7 +97,9 @@ pub struct MissingField {
 }
 
 /// What an officer said.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Remark {
     /// Server time.
     pub said_s: i64,
@@ -109,7 +119,7 @@ pub struct Remark {
     pub asks: bool,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// A record with all that was said.
     ///

@@ -25,7 +25,9 @@ const FRUITLESS_MAX: u32 = 5;
 const HTTP_OK: u16 = 200;
 
 /// What the host sends: `POST {url}/v1/sync` with `body`.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Visit {
     /// Names the visit, for its answer.
     pub id: u64,
@@ -34,7 +36,9 @@ pub struct Visit {
 }
 
 /// What a visit brought; it is on the disk.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Visited {
     /// Changes of this phone that the server now has on its disk, in the log.
     pub received_now: u32,
@@ -51,7 +55,10 @@ pub struct Visited {
 }
 
 /// What the host saw of a visit that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "web", derive(serde::Deserialize))]
+#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum VisitFailure {
     /// There is no network, or the name or address cannot be reached.
     NoNetwork,
@@ -66,7 +73,10 @@ pub enum VisitFailure {
 }
 
 /// What last went wrong on the way to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
+#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum ProblemKind {
     /// See [`VisitFailure`].
     NoNetwork,
@@ -97,7 +107,9 @@ pub enum ProblemKind {
 }
 
 /// What the screen says until a visit goes well.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Problem {
     /// What it is.
     pub kind: ProblemKind,
@@ -158,7 +170,7 @@ impl Traffic {
     }
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// The next visit: at most about `budget_bytes` up, and `answer_kib` down, 0 for the server's
     /// measure. At least one change is sent when one waits.

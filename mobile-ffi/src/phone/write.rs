@@ -22,7 +22,9 @@ const WITHDRAWN: &str = "withdrawn_reason";
 const AREA: &str = "area_id";
 
 /// What was saved: it is on the disk of this phone.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct SavedRecord {
     /// Name of the record, in hex.
     pub record: String,
@@ -31,7 +33,9 @@ pub struct SavedRecord {
 }
 
 /// A record said anew.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Reissued {
     /// Name of the new record, in hex.
     pub record: String,
@@ -43,7 +47,7 @@ pub struct Reissued {
     pub high_water: u64,
 }
 
-#[uniffi::export]
+#[cfg_attr(feature = "uniffi", uniffi::export)]
 impl Phone {
     /// Saves a new record, or an edit of `record`. `type_id` is looked at for a new one only.
     /// When this returns, it is on the disk.

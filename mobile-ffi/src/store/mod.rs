@@ -4,18 +4,25 @@
 //! the batch is on the disk, whole; only then may the screen say "saved here". A batch that fails
 //! leaves the store as it was. The store never decides anything and never deletes a file.
 //!
-//! [`SqliteStore`] keeps the values on the phone; [`MemoryStore`] stands in for it in tests and
-//! simulations. Both pass the same conformance suite, at the bottom of this file.
+//! `SqliteStore` keeps the values on the phone, [`SealedStore`] hands them to a host that keeps
+//! them, as a browser does; [`MemoryStore`] stands in for both in tests and simulations. All pass
+//! the same conformance suite, at the bottom of this file.
 
+#[cfg(feature = "sqlite")]
 mod opening;
 mod seal;
+mod sealed;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::collections::BTreeMap;
 use std::io;
 
+#[cfg(feature = "sqlite")]
 pub use opening::Opened;
 pub use seal::StoreKey;
+pub use sealed::{SealedRow, SealedStore};
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
 /// Longest key of a row.
