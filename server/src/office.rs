@@ -16,6 +16,7 @@ use sync_core::ids::KeyId;
 use thiserror::Error;
 
 use crate::keys::{self, InviteKey, KeyError, LOG_KEY_NAME};
+use crate::recovery::backup::clear_scratch;
 use crate::refused::{Doing, refused};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{READERS_DEFAULT, Readers, Snapshot, SqliteLedger, SqliteStore, StoreOpenError};
@@ -136,6 +137,7 @@ impl Office {
         if first.is_some_and(|first| !first.act.verifies(&hub.realm(), &hub.log_key())) {
             return Err(OfficeError::OtherKey { path: key_path });
         }
+        clear_scratch(directory).map_err(|cause| told(directory, cause))?;
         let readers = Arc::new(store.readers(READERS_DEFAULT)?);
         let hub = Arc::new(hub);
         let (writer, running) =

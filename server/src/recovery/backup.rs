@@ -51,6 +51,22 @@ pub struct Keep {
     pub parts_days: u32,
 }
 
+/// Removes what a backup that was interrupted left in the clear: an erasure does not reach it. To
+/// be called by whoever has just opened the data.
+///
+/// # Errors
+/// What the operating system says.
+pub fn clear_scratch(data: &Path) -> std::io::Result<()> {
+    remove_all(&data.join(SCRATCH_NAME))
+}
+
+fn remove_all(path: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// The public half of the offline key.
 ///
 /// # Errors
@@ -179,12 +195,7 @@ pub(super) struct Scratch(pub(super) PathBuf);
 impl Scratch {
     pub(super) fn make(path: &Path) -> Result<Self, RecoveryError> {
         // what an interrupted run left behind
-        match fs::remove_dir_all(path) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                return Err(told(path)(cause));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        remove_all(path).map_err(told(path))?;
         let mut private = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
         private.create(path).map_err(told(path))?;

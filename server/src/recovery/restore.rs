@@ -4,7 +4,7 @@
 //! phones, under the receipts that they hold.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sync_core::hub::ledger::{LedgerFault, Store as _};
 use sync_core::hub::{Hub, VerifyReport, facts};
@@ -61,6 +61,8 @@ pub fn restore(
         });
     }
     let made = data.exists();
+    // without a slash at the end, so that the scratch directory lies beside it
+    let data = &data.components().collect::<PathBuf>();
     let scratch = Scratch::make(&with_suffix(data, ".restoring"))?;
     let restored = fill(from, keys, &scratch.0, parts)?;
     if made {

@@ -38,6 +38,8 @@ pub struct Standby {
     path: PathBuf,
     /// Steps since the office was copied.
     idle: u32,
+    /// Something was erased, and its traces are still in the files of the copy.
+    has_traces: bool,
 }
 
 /// The running thread.
@@ -74,6 +76,7 @@ impl Standby {
             store,
             path: path.to_owned(),
             idle: OFFICE_EVERY,
+            has_traces: false,
         };
         standby.step()?;
         recipient.seal(&path.join(SEALED_KEYS_NAME), |archive| {
@@ -112,6 +115,11 @@ impl Standby {
         let caught = done?;
         self.idle = if with_office { 0 } else { self.idle + 1 };
         self.tell(caught)?;
+        self.has_traces |= caught.forgot;
+        if self.has_traces && caught.behind == 0 {
+            self.store.rebuild()?;
+            self.has_traces = false;
+        }
         Ok(caught.behind > 0)
     }
 

@@ -149,6 +149,23 @@ fn a_copy_on_another_disk_loses_nothing_although_no_phone_is_left() {
         std::thread::sleep(std::time::Duration::from_millis(300));
     }
     assert!(!holds(&Path::new(&copy).join("keys.age"), "settings"));
+    // what is erased here is gone from every file of the copy
+    let other = phone.save("canarybixoa");
+    phone.sync();
+    let erased = phone.replica.record(other).unwrap().1.creator();
+    server
+        .run(&[
+            "erase",
+            &format!("{}:{}", erased.chain, erased.seq),
+            "route_text",
+        ])
+        .ok();
+    let began = std::time::Instant::now();
+    while holds(Path::new(&copy), "canarybixoa") {
+        assert!(began.elapsed().as_secs() < 30, "the copy still has it");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    assert!(holds(Path::new(&copy), "canarytrenhaidia"), "the control");
     // the disk, and with it the phone that wrote
     server.kill();
     let mut another = phone; // the log's own receipts are all that it is kept for

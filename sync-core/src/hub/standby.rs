@@ -50,6 +50,9 @@ pub struct CaughtUp {
     pub size: u64,
     /// Entries of the log that it lacks.
     pub behind: u64,
+    /// Whether it had to forget something: then its files are to be written anew, as the log's
+    /// own are after an erasure.
+    pub forgot: bool,
 }
 
 /// Brings a copy at most `entries_max` entries further. The caller commits; only what a commit
@@ -81,7 +84,7 @@ pub fn catch_up(
         step.range(table, &key_of(&[], own.size), &key_of(&[], until))?;
     }
     step.tree()?;
-    step.signatures_and_erasures()?;
+    let forgot = step.signatures_and_erasures()?;
     if until == of.size {
         step.mirror(Table::Quarantine, &fork_prefix_of_all())?;
         step.mirror(Table::Heard, &[])?;
@@ -96,6 +99,7 @@ pub fn catch_up(
     Ok(CaughtUp {
         size: until,
         behind: of.size.saturating_sub(until),
+        forgot,
     })
 }
 
@@ -162,8 +166,9 @@ impl<V: View, L: Ledger> Step<'_, V, L> {
         Ok(())
     }
 
-    /// The statements over the chains that went on, and what was erased of earlier entries.
-    fn signatures_and_erasures(&mut self) -> Result<(), LedgerFault> {
+    /// The statements over the chains that went on, and what was erased of earlier entries; whether
+    /// anything was.
+    fn signatures_and_erasures(&mut self) -> Result<bool, LedgerFault> {
         let mut chains: BTreeMap<ChainId, u32> = BTreeMap::new();
         let mut erased: BTreeSet<ChangeRef> = BTreeSet::new();
         for index in self.from..self.until {
@@ -187,13 +192,13 @@ impl<V: View, L: Ledger> Step<'_, V, L> {
         for (chain, seq) in chains {
             self.signatures(ChangeRef { chain, seq })?;
         }
-        for change in erased {
-            if let Some(place) = facts::place(self.log, change)? {
+        for change in &erased {
+            if let Some(place) = facts::place(self.log, *change)? {
                 self.row(Table::Part, &key_of(&[], place.index))?;
                 self.row(Table::Quarantine, &key_of(&[], place.index))?;
             }
         }
-        Ok(())
+        Ok(!erased.is_empty())
     }
 
     /// What signs a chain from a change on.

@@ -83,7 +83,8 @@ fn what_the_log_forgets_the_copy_forgets_at_its_next_step() {
     world
         .desk(|hub, ledger, acting| hub.erase(ledger, acting, at, vec![SUMMARY]))
         .unwrap();
-    follow(&world, &mut copy, 3);
+    let caught = catch_up(&world.ledger, &mut copy, 3).unwrap();
+    assert!(caught.forgot && caught.behind == 0);
     assert_eq!(tables_with(&copy, canary), []);
     equal_truth(&world.ledger, &copy);
 }
