@@ -392,6 +392,8 @@ impl Replica {
         });
         match &entry.said {
             WireSaid::Own(at) => {
+                // the same answer may tell of a fork, and so have given it up
+                self.stays(*at, next);
                 let id = self.changes.get_mut(at).map(|held| {
                     held.placed = placed;
                     if matches!(held.standing, Standing::Queued | Standing::Waiting) {
@@ -418,6 +420,13 @@ impl Replica {
                     standing: Standing::Received,
                     placed,
                 };
+                if self
+                    .forked
+                    .get(&at)
+                    .is_some_and(|old| old.hash == held.hash)
+                {
+                    self.stays(at, next);
+                }
                 // what was erased here stays erased, whatever comes again
                 if let Some(known) = self.changes.get(&at)
                     && known.hash == held.hash

@@ -4,9 +4,11 @@ use sync_core::change::FullChange;
 use sync_core::hub::ledger::{Table, View as _};
 use sync_core::log::EntryKind;
 use sync_core::replica::Standing;
-use tests::sim::{HighWater, World};
+use sync_core::value::{FieldKey, Value};
+use sync_core::vocabulary::Vocabulary;
+use tests::sim::{HighWater, SUMMARY, World};
 
-use crate::{MEMBER, admitted, every_seed, must, said_once, some_patrols, two_phones};
+use crate::{LEADER, MEMBER, admitted, every_seed, must, said_once, some_patrols, two_phones};
 
 /// The member's phone is put back to a copy older than what it has written and sent since: the
 /// leader's phone, the member's, and those changes.
@@ -193,4 +195,53 @@ fn received(world: &World, nth: usize, changes: &[FullChange]) -> Result<(), Str
         })?;
     }
     Ok(())
+}
+
+/// A phone that has two chains in a logbook is cloned, both write, and the server loses its disk. It
+/// gets all back from the one; to the other it tells of the fork in the same answer. What the fork
+/// is not about is there once, and on both.
+#[test]
+fn phone_cloned_and_server_restored() {
+    every_seed(|world| {
+        let one = world.join(&[LEADER], Vocabulary::builtin())?;
+        let mut all = some_patrols(world, one, LEADER, "Trước bản sao lưu")?;
+        world.sync(one)?;
+        let backup = world.ledger.clone();
+        let older = world.phones[one].clone();
+        all.extend(some_patrols(world, one, LEADER, "Trước khi mất")?);
+        world.sync(one)?;
+        // put back and aware of it: what it writes from now on goes on a second chain
+        world.put_phone_back(one, older, HighWater::Kept);
+        world.sync(one)?;
+        all.extend(some_patrols(world, one, LEADER, "Chuỗi thứ hai")?);
+        world.sync(one)?;
+        let other = world.copy_phone(one);
+        all.extend(some_patrols(world, one, LEADER, "Của máy này")?);
+        let forked = some_patrols(world, other, LEADER, "Của bản sao")?;
+        let end = |changes: &[FullChange]| changes.last().map(|full| full.change.at.chain);
+        must(end(&all) == end(&forked), || {
+            "the story has no fork".to_owned()
+        })?;
+        world.sync(one)?;
+        world.put_server_back(&backup);
+        world.sync(one)?;
+        world.sync(other)?;
+        world.settle()?;
+        admitted(world, &all)?;
+        for full in all.iter().chain(&forked) {
+            let Some(Value::Text(words)) = full.value(FieldKey::plain(SUMMARY)) else {
+                return Err("a patrol has no words".to_owned());
+            };
+            said_once(world, words)?;
+        }
+        for full in &all {
+            for nth in [one, other] {
+                let shown = world.shown(nth, full.change.record);
+                must(shown.is_some(), || {
+                    format!("phone {nth} lost {:?}", full.change.at)
+                })?;
+            }
+        }
+        Ok(())
+    });
 }
