@@ -12,7 +12,8 @@ import { LocalHost, Server, check, equal, loadWeb, patrol, run } from './world.m
 
 const PAGE_KILLS = 100;
 const BROWSER_KILLS = 10;
-const LONGEST_MS = 160;
+/** Longest time until a kill: some thirty saves. */
+const LONGEST_MS = 80;
 const seed = Number(process.argv[2] ?? Date.now() % 1_000_000);
 const directory = mkdtempSync(join(tmpdir(), 'binhyen-kills-'));
 const server = new Server(join(directory, 'server'));
@@ -60,11 +61,17 @@ async function look(host) {
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
-async function renderers() {
+/** The processes of one kind, asked for before the page is busy, when the answer comes at once. */
+async function processes(kind) {
   const session = await browser.context.browser().newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   await session.detach();
-  return processInfo;
+  return processInfo.filter((it) => it.type === kind).map((it) => it.id);
+}
+
+function kill(process_) {
+  // another renderer may have ended by itself
+  try { process.kill(process_, 'SIGKILL'); } catch (error) { check(error.code === 'ESRCH', error); }
 }
 
 /** Saves and visits until the moment `kill` chooses. */
@@ -77,21 +84,20 @@ async function busy(host, exchanges) {
   await pause(roll(LONGEST_MS));
 }
 
-async function killPage(host) {
+async function killPage(host, exchanges) {
+  const renderers = await processes('renderer');
   const gone = new Promise((resolve) => { host.page.once('crash', resolve); });
-  const own = (await renderers()).filter((it) => it.type === 'renderer').map((it) => it.id);
-  for (const id of own) {
-    // another renderer may have ended by itself
-    try { process.kill(id, 'SIGKILL'); } catch (error) { check(error.code === 'ESRCH', error); }
-  }
+  await busy(host, exchanges);
+  renderers.forEach(kill);
   await gone;
   await host.page.close();
 }
 
-async function killBrowser() {
-  const [main] = (await renderers()).filter((it) => it.type === 'browser');
+async function killBrowser(host, exchanges) {
+  const [main] = await processes('browser');
   const gone = new Promise((resolve) => { browser.context.once('close', resolve); });
-  process.kill(main.id, 'SIGKILL');
+  await busy(host, exchanges);
+  kill(main);
   await gone;
   await browser.start();
   await listen();
@@ -111,22 +117,20 @@ const steps = [
     await host.close();
   }],
   [`${PAGE_KILLS} kills of the page: none lost, none doubled`, async () => {
-    for (let kill = 0; kill < PAGE_KILLS; kill += 1) {
+    for (let kills = 1; kills <= PAGE_KILLS; kills += 1) {
       const host = await browser.host('killed');
       await look(host);
       // the server's measure of one phone allows no visit each time
-      await busy(host, kill % 8 === 7);
-      await killPage(host);
+      await killPage(host, kills % 8 === 0);
+      if (kills % 20 === 0) console.log(`    ${kills} kills, ${saved.size} of ${begun.size} saved`);
     }
-    console.log(`    ${saved.size} of ${begun.size} saves were called saved`);
     check(saved.size > PAGE_KILLS && saved.size < begun.size, 'saves were cut');
   }],
   [`${BROWSER_KILLS} kills of the whole browser: none lost, none doubled`, async () => {
-    for (let kill = 0; kill < BROWSER_KILLS; kill += 1) {
+    for (let kills = 1; kills <= BROWSER_KILLS; kills += 1) {
       const host = await browser.host('killed');
       await look(host);
-      await busy(host, kill % 5 === 4);
-      await killBrowser();
+      await killBrowser(host, kills % 5 === 0);
     }
   }],
   ['all of it arrives at the server and at another phone, once', async () => {
