@@ -6,13 +6,13 @@ use thiserror::Error;
 
 use crate::act::{Control, FullAct, Said};
 use crate::bytes::{Malformed, Writer};
-use crate::change::ChangeRef;
+use crate::change::{ChangeRef, FullChange};
 use crate::codec::Model;
 use crate::exchange::{
     Answer, AnswerFacts, Evidence, Fate, Outcome, Problem, ProblemCode, Reply, Sealed, WireEntry,
     WireError, WireSaid, fates_bytes,
 };
-use crate::ids::{Hash32, RecordId};
+use crate::ids::{Feed, Hash32, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
 use crate::replica::load::{at_key, setting};
 use crate::replica::state::{
@@ -408,40 +408,7 @@ impl Replica {
                 }
                 self.chain_knows(*at, next);
             }
-            WireSaid::Change(full) => {
-                let Some(logbook) = entry.feed.logbook() else {
-                    return;
-                };
-                let at = full.change.at;
-                let mut held = Held {
-                    hash: full.change.hash(&self.identity.realm),
-                    full: full.clone(),
-                    logbook,
-                    standing: Standing::Received,
-                    placed,
-                };
-                if self
-                    .forked
-                    .get(&at)
-                    .is_some_and(|old| old.hash == held.hash)
-                {
-                    self.stays(at, next);
-                }
-                // what was erased here stays erased, whatever comes again
-                if let Some(known) = self.changes.get(&at)
-                    && known.hash == held.hash
-                    && known.full.parts.values.len() < held.full.parts.values.len()
-                {
-                    held.full.parts = known.full.parts.clone();
-                }
-                self.make_room(at, held.hash, next);
-                next.ops.push(held.op());
-                next.touched.insert(full.change.record);
-                // the log has another change here than the one that was pulled before a restore
-                next.touched.extend(self.hold(held));
-                self.take_over(at.chain, next);
-                self.chain_knows(at, next);
-            }
+            WireSaid::Change(full) => self.take_change(full, entry.feed, placed, next),
             WireSaid::Aside { at, change, reason } => {
                 if let Some(held) = self.changes.get_mut(at)
                     && held.hash == *change
@@ -463,6 +430,47 @@ impl Replica {
             }
             WireSaid::Act(full) => self.take_act(entry.index, full, next),
         }
+    }
+
+    fn take_change(
+        &mut self,
+        full: &FullChange,
+        feed: Feed,
+        placed: Option<Placed>,
+        next: &mut Next,
+    ) {
+        let Some(logbook) = feed.logbook() else {
+            return;
+        };
+        let at = full.change.at;
+        let mut held = Held {
+            hash: full.change.hash(&self.identity.realm),
+            full: full.clone(),
+            logbook,
+            standing: Standing::Received,
+            placed,
+        };
+        if self
+            .forked
+            .get(&at)
+            .is_some_and(|old| old.hash == held.hash)
+        {
+            self.stays(at, next);
+        }
+        // what was erased here stays erased, whatever comes again
+        if let Some(known) = self.changes.get(&at)
+            && known.hash == held.hash
+            && known.full.parts.values.len() < held.full.parts.values.len()
+        {
+            held.full.parts = known.full.parts.clone();
+        }
+        self.make_room(at, held.hash, next);
+        next.ops.push(held.op());
+        next.touched.insert(full.change.record);
+        // the log has another change here than the one that was pulled before a restore
+        next.touched.extend(self.hold(held));
+        self.take_over(at.chain, next);
+        self.chain_knows(at, next);
     }
 
     fn take_act(&mut self, index: u64, full: &FullAct, next: &mut Next) {
