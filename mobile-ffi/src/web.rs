@@ -381,10 +381,10 @@ impl WebPhone {
         tell(self.phone.waiting())
     }
 
-    /// `Phone::group_acts`.
+    /// `Phone::group_acts`, newest first, below an index if one is given.
     #[wasm_bindgen(js_name = groupActs)]
     pub fn group_acts(&self, group: String, before: Option<f64>, limit: u32) -> Told {
-        tell(self.phone.group_acts(group, before.map(whole), limit))
+        tell(self.phone.acts(&group, before.map(whole), limit))
     }
 
     // --- visits --------------------------------------------------------------------------------

@@ -32,23 +32,37 @@ pub struct GroupAct {
     pub own: bool,
 }
 
-#[cfg_attr(feature = "uniffi", uniffi::export)]
+#[cfg(feature = "uniffi")]
+#[uniffi::export]
 impl Phone {
     /// What was done at the desk about a group and about the server, newest first, below an index
     /// if one is given. A `limit` of 0 is the phone's own measure.
     ///
     /// # Errors
     /// `NotEnrolled`, `GroupNotHere`.
-    #[cfg_attr(feature = "uniffi", uniffi::method(default(before = None, limit = 0)))]
+    // UniFFI sees defaults only where no condition stands around them.
+    #[uniffi::method(default(before = None, limit = 0))]
     pub fn group_acts(
         &self,
         group: String,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<GroupAct>, PhoneError> {
+        self.acts(&group, before, limit)
+    }
+}
+
+impl Phone {
+    /// As `group_acts` tells it.
+    pub(crate) fn acts(
+        &self,
+        group: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<GroupAct>, PhoneError> {
         let inner = self.lock();
         let replica = inner.replica()?;
-        let group = known_group(replica, &group)?;
+        let group = known_group(replica, group)?;
         let limit = match limit {
             0 => ACTS_DEFAULT,
             limit => usize::try_from(limit).unwrap_or(ACTS_DEFAULT),
