@@ -110,8 +110,16 @@ pub enum RecoveryError {
         /// The directory of the copy.
         path: PathBuf,
     },
+    /// The file of a backup cannot be read.
+    #[error("{}", refused(Doing::Read, path, cause))]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
     /// The operating system refused.
-    #[error("{}", refused(Doing::Use, path, cause))]
+    #[error("{}", refused(Doing::Write, path, cause))]
     File {
         /// The file.
         path: PathBuf,

@@ -98,6 +98,10 @@ fn fill(
     fs::create_dir(&tls).map_err(told(&tls))?;
     let database = data.join(DATABASE_NAME);
     let place = |name: &str| place_in(data, name);
+    fs::metadata(from).map_err(|cause| RecoveryError::Unread {
+        path: from.to_owned(),
+        cause,
+    })?;
     if from.is_dir() {
         let copy = from.join(DATABASE_NAME);
         if !copy.exists() {

@@ -146,7 +146,10 @@ impl Identities {
     }
 
     fn open(&self, path: &Path) -> Result<StreamReader<BufReader<File>>, RecoveryError> {
-        let file = File::open(path).map_err(told(path))?;
+        let file = File::open(path).map_err(|cause| RecoveryError::Unread {
+            path: path.to_owned(),
+            cause,
+        })?;
         let sealed = |why: age::DecryptError| RecoveryError::Sealed {
             path: path.to_owned(),
             why: why.to_string(),

@@ -101,8 +101,13 @@ fn what_the_system_refuses_is_told_with_its_path_and_what_to_do() {
         assert!(told.contains(words), "{told}");
         assert!(!told.contains("os error"), "{told}");
     };
-    let told = server.run(&["backup", path]).fails(1);
-    says(&told, "nope/x cannot be written: there is no directory");
+    let key = server.data.join("../offline.key");
+    server.run(&["offline-key", key.to_str().unwrap()]).ok();
+    for asked in ["backup", "offline-key"] {
+        let told = server.run(&[asked, path]).fails(1);
+        says(&told, "nope/x");
+        says(&told, "cannot be written: there is no directory");
+    }
     let ran = server.run(&["enrol", "--group", &group, "--svg", path]);
     let printed = ran.out.clone();
     let told = ran.fails(1);
