@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use sync_core::hub::ledger::LedgerFault;
-use sync_core::hub::{Refusal, name_fault};
+use sync_core::hub::{Refusal, VerifyReport, name_fault};
 
 use crate::office::{Begin, Office};
 use crate::refused::{Doing, refused};
@@ -213,6 +213,31 @@ fn sound_name(name: &str) -> Result<String, NotDone> {
 fn counted(count: usize, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {one}{ending}")
+}
+
+/// What a log holds, as its check counted it.
+fn contents(report: &VerifyReport) -> String {
+    format!(
+        "{} changes, {} set aside, {} reviews, {} control entries",
+        report.changes, report.asides, report.reviews, report.controls
+    )
+}
+
+/// Ends what a check says: the log is sound, or `shown_max` of its faults and what to do.
+fn verdict(mut text: String, faults: &[String], shown_max: usize, advice: &str) -> Outcome {
+    if faults.is_empty() {
+        text.push_str("\nthe log is sound");
+        return Outcome::done(text);
+    }
+    for fault in faults.iter().take(shown_max) {
+        text.push_str("\nfault: ");
+        text.push_str(fault);
+    }
+    Outcome {
+        code: NOT_DONE,
+        error: format!("{} found: {advice}", counted(faults.len(), "fault")),
+        ..Outcome::done(text)
+    }
 }
 
 /// Runs the program with the arguments it was given.

@@ -17,6 +17,7 @@ use sync_core::vocabulary::Vocabulary;
 use thiserror::Error;
 
 use crate::refused::{Doing, refused};
+use crate::with_suffix;
 
 /// Name of the file in the directory of the server's data.
 pub const LOG_KEY_NAME: &str = "log.key";
@@ -182,9 +183,7 @@ pub(crate) fn replace_private_with(
     path: &Path,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".new");
-    let part = PathBuf::from(part);
+    let part = with_suffix(path, ".new");
     match fs::remove_file(&part) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
         Ok(()) | Err(_) => {}

@@ -279,7 +279,7 @@ pub(crate) fn acting(account: u32, name: &str, random: [u8; 32]) -> Acting<'_> {
 }
 
 /// Makes the directory for the server's user alone, if it is not there.
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -144,10 +144,3 @@ fn told(path: &Path) -> impl Fn(io::Error) -> RecoveryError + '_ {
         cause,
     }
 }
-
-/// A path with something behind its name.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}

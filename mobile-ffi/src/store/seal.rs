@@ -101,6 +101,30 @@ impl Sealer {
         }
     }
 
+    /// Seals the value of a row, under a nonce of its own.
+    pub(super) fn seal_row(
+        &self,
+        table: u8,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.seal(Place::Item { table, key }, &Nonce::random()?, value)
+    }
+
+    /// Opens the value of a row; one that does not open is damage at that row.
+    pub(super) fn unseal_row(
+        &self,
+        table: u8,
+        key: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let opened = self.unseal(Place::Item { table, key }, sealed);
+        opened.map_err(|_unopenable| StoreError::Damaged {
+            table,
+            key: key.to_vec(),
+        })
+    }
+
     /// Seals `value` for `place`.
     pub(super) fn seal(
         &self,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::seal::{Nonce, Place, Sealer, StoreKey};
+use super::seal::{Nonce, Sealer, StoreKey};
 use super::{Op, Store, StoreError, Visit, check_limits};
 
 /// The name of the row that tells a wrong key from a right one; names of others are longer.
@@ -90,8 +90,7 @@ impl Rows {
         check_limits(batch)?;
         let seal = |op: &Op| match op {
             Op::Put { table, key, value } => {
-                let place = Place::Item { table: *table, key };
-                let value = self.sealer.seal(place, &Nonce::random()?, value)?;
+                let value = self.sealer.seal_row(*table, key, value)?;
                 Ok(SealedRow {
                     name: name_of(*table, key),
                     value: Some(value),
@@ -103,15 +102,6 @@ impl Rows {
             }),
         };
         batch.iter().map(seal).collect()
-    }
-
-    fn unseal(&self, table: u8, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.sealer
-            .unseal(Place::Item { table, key }, sealed)
-            .map_err(|_unopenable| StoreError::Damaged {
-                table,
-                key: key.to_vec(),
-            })
     }
 }
 
@@ -136,7 +126,7 @@ impl Store for SealedStore {
         let all = self.lock();
         let sealed = all.rows.get(&name_of(table, key));
         sealed
-            .map(|sealed| all.unseal(table, key, sealed))
+            .map(|sealed| all.sealer.unseal_row(table, key, sealed))
             .transpose()
     }
 
@@ -146,7 +136,7 @@ impl Store for SealedStore {
             let Some(key) = name.strip_prefix(&[table]) else {
                 break;
             };
-            visit(key, all.unseal(table, key, sealed)?)?;
+            visit(key, all.sealer.unseal_row(table, key, sealed)?)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::opening::{self, OpenFile, Opened};
-use super::seal::{Nonce, Place, Sealer, StoreKey};
+use super::seal::{Sealer, StoreKey};
 use super::{Op, Store, StoreError, Visit, check_limits};
 
 /// The store in a SQLite file. Dropping it closes the file.
@@ -45,8 +45,7 @@ impl SqliteStore {
     fn plan_one<'a>(&self, op: &'a Op) -> Result<Planned<'a>, StoreError> {
         match op {
             Op::Put { table, key, value } => {
-                let place = Place::Item { table: *table, key };
-                let sealed = self.sealer.seal(place, &Nonce::random()?, value)?;
+                let sealed = self.sealer.seal_row(*table, key, value)?;
                 Ok(Planned::Put {
                     table: *table,
                     key,
@@ -55,15 +54,6 @@ impl SqliteStore {
             }
             Op::Delete { table, key } => Ok(Planned::Delete { table: *table, key }),
         }
-    }
-
-    fn unseal(&self, table: u8, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.sealer
-            .unseal(Place::Item { table, key }, sealed)
-            .map_err(|_unopenable| StoreError::Damaged {
-                table,
-                key: key.to_vec(),
-            })
     }
 }
 
@@ -98,7 +88,7 @@ impl Store for SqliteStore {
             .query_row(params![table, key], |row| row.get(0))
             .optional()?;
         sealed
-            .map(|sealed| self.unseal(table, key, &sealed))
+            .map(|sealed| self.sealer.unseal_row(table, key, &sealed))
             .transpose()
     }
 
@@ -110,7 +100,7 @@ impl Store for SqliteStore {
         while let Some(row) = rows.next()? {
             let key = blob(row.get_ref(0)?)?;
             let sealed = blob(row.get_ref(1)?)?;
-            visit(key, self.unseal(table, key, sealed)?)?;
+            visit(key, self.sealer.unseal_row(table, key, sealed)?)?;
         }
         Ok(())
     }

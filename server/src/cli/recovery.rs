@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{NO_DATA, NOT_DONE, NotDone, Outcome};
+use super::{NO_DATA, NOT_DONE, NotDone, Outcome, contents, verdict};
 use crate::now_s;
 use crate::office::Office;
 use crate::recovery::RecoveryError;
@@ -170,14 +170,10 @@ impl RestoreArgs {
 fn report(restored: &Restored) -> Outcome {
     let found = &restored.report;
     let mut text = format!(
-        "{} entries, the newest {}: {} changes, {} set aside, {} reviews, {} control entries\n\
-         generation {} begins after them",
+        "{} entries, the newest {}: {}\ngeneration {} begins after them",
         restored.size,
         restored.newest_s.map_or_else(|| "of never".to_owned(), age),
-        found.changes,
-        found.asides,
-        found.reviews,
-        found.controls,
+        contents(found),
         restored.generation,
     );
     if restored.without_parts > 0 {
@@ -192,18 +188,7 @@ fn report(restored: &Restored) -> Outcome {
         .map(|fault| fault.what.clone())
         .collect();
     faults.extend(restored.damage.clone());
-    if faults.is_empty() {
-        text.push_str("\nthe log is sound");
-        return Outcome::done(text);
-    }
-    for fault in faults.iter().take(FAULTS_MAX) {
-        text.push_str(&format!("\nfault: {fault}"));
-    }
-    Outcome {
-        code: NOT_DONE,
-        error: format!("{} faults found: try another backup too", faults.len()),
-        ..Outcome::done(text)
-    }
+    verdict(text, &faults, FAULTS_MAX, "try another backup too")
 }
 
 /// How long ago something was, in the largest unit that is not 0.

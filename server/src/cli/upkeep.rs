@@ -1,6 +1,5 @@
 //! `verify`, `rebuild`, `erase`.
 
-use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use sync_core::log::EntryKind;
 use sync_core::value::{AUTHOR_KEY, FieldKey};
 use sync_core::vocabulary::Lane;
 
-use super::{NOT_DONE, NotDone, Outcome, counted, find};
+use super::{NOT_DONE, NotDone, Outcome, contents, counted, find, verdict};
 use crate::now_s;
 use crate::office::Office;
 use crate::store::{LIST_LIMIT_MAX, ListQuery, Scope, ScopeArea, Snapshot, SqliteStore};
@@ -50,14 +49,11 @@ pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
             snapshot.verify_audit()?,
         ))
     })?;
-    let mut text = format!(
-        "{} entries: {} changes, {} set aside, {} reviews, {} control entries\n{} chains, {} \
-         statements checked, {} changes with erased values\n{} audit entries",
+    let text = format!(
+        "{} entries: {}\n{} chains, {} statements checked, {} changes with erased values\n{} audit \
+         entries",
         report.entries,
-        report.changes,
-        report.asides,
-        report.reviews,
-        report.controls,
+        contents(&report),
         report.chains,
         report.statements,
         report.erased,
@@ -77,22 +73,8 @@ pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
             .broken_at
             .map(|number| format!("audit entry {number} is missing, changed or out of place")),
     );
-    if faults.is_empty() {
-        text.push_str("\nthe log is sound");
-        return Ok(Outcome::done(text));
-    }
-    for fault in faults.iter().take(FAULTS_MAX) {
-        let _infallible = write!(text, "\nfault: {fault}");
-    }
-    let error = format!(
-        "{} found: stop the server, keep its data, and restore a backup beside it",
-        counted(faults.len(), "fault")
-    );
-    Ok(Outcome {
-        code: NOT_DONE,
-        error,
-        ..Outcome::done(text)
-    })
+    let advice = "stop the server, keep its data, and restore a backup beside it";
+    Ok(verdict(text, &faults, FAULTS_MAX, advice))
 }
 
 pub(super) fn rebuild(office: &Office) -> Result<Outcome, NotDone> {

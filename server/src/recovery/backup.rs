@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::seal::{Archive, Recipient};
-use super::{RecoveryError, told, with_suffix};
+use super::{RecoveryError, told};
 use crate::keys::LOG_KEY_NAME;
-use crate::now_s;
 use crate::office::{Office, TLS_NAME};
 use crate::settings::SETTINGS_NAME;
 use crate::store::{DATABASE_NAME, take_apart};
+use crate::{now_s, with_suffix};
 
 /// What stands behind the name of a backup to name its parts.
 pub const PARTS_SUFFIX: &str = ".parts";

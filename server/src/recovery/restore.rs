@@ -12,11 +12,11 @@ use sync_core::hub::{Hub, VerifyReport, facts};
 use super::backup::{PARTS_NAME, PARTS_SUFFIX, Scratch, place_in};
 use super::seal::Identities;
 use super::standby::SEALED_KEYS_NAME;
-use super::{RecoveryError, told, with_suffix};
+use super::{RecoveryError, told};
 use crate::keys::{self, LOG_KEY_NAME};
 use crate::office::{TLS_NAME, acting};
 use crate::store::{DATABASE_NAME, Readers, SqliteStore, put_together};
-use crate::{now_s, random};
+use crate::{now_s, random, with_suffix};
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq)]

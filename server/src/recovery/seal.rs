@@ -132,11 +132,13 @@ impl Identities {
                     name,
                 });
             };
-            let mut broken = None;
-            let copied = replace_private_with(&to, |file| {
-                copy(&mut entry, file).inspect_err(|cause| broken = Some(cause.to_string()))
-            });
-            match (copied, broken) {
+            let mut source = Source {
+                entry: &mut entry,
+                broken: None,
+            };
+            let copied =
+                replace_private_with(&to, |file| io::copy(&mut source, file).map(|_bytes| ()));
+            match (copied, source.broken) {
                 (Err(_), Some(why)) => return Err(sealed(why)),
                 (Err(cause), None) => return Err(told(&to)(cause)),
                 (Ok(()), _) => names.push(name),
@@ -160,7 +162,16 @@ impl Identities {
     }
 }
 
-/// Copies, and tells a fault of the source from one of the target: only the first is told here.
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    io::copy(from, to).map(|_bytes| ())
+/// Something sealed that is read, and what was wrong with it: a full disk on the other side is no
+/// fault of the backup.
+struct Source<'a, R> {
+    entry: &'a mut R,
+    broken: Option<String>,
+}
+
+impl<R: Read> Read for Source<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.entry.read(buffer);
+        read.inspect_err(|cause| self.broken = Some(cause.to_string()))
+    }
 }

@@ -13,12 +13,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sync_core::hub::ledger::{LedgerFault, Store as _};
-use sync_core::hub::{CaughtUp, StandbyFault, catch_up, facts};
+use sync_core::hub::{CaughtUp, StandbyFault, catch_up};
 
 use super::backup::{add_keys, recipient};
 use super::{RecoveryError, told};
 use crate::now_s;
-use crate::office::Office;
+use crate::office::{Office, create_directory};
 use crate::store::SqliteStore;
 
 /// How often the copy follows.
@@ -65,10 +65,7 @@ impl Standby {
     /// [`RecoveryError`]; a copy that has more than the log is left as it is.
     pub fn open(office: Arc<Office>, path: &Path) -> Result<Self, RecoveryError> {
         let recipient = recipient(&office)?;
-        let mut private = fs::DirBuilder::new();
-        private.recursive(true);
-        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
-        private.create(path).map_err(told(path))?;
+        create_directory(path).map_err(told(path))?;
         let (store, _opened) = SqliteStore::open(path)?;
         let data = office.directory().to_owned();
         let mut standby = Self {
@@ -125,10 +122,7 @@ impl Standby {
 
     /// Only what a commit put on the other disk is told.
     fn tell(&self, caught: CaughtUp) -> Result<(), RecoveryError> {
-        let known = self
-            .office
-            .read(|log| Ok(facts::log_state(log)?.safe_size))?;
-        if known == caught.size {
+        if caught.noted == caught.size {
             return Ok(());
         }
         let noted = self

@@ -10,7 +10,6 @@
 //! SQLite's locks belong to the process: nothing else in it may open the database file but
 //! through SQLite, not even to read it, for closing it would drop the locks.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
 use crate::refused::{Doing, refused};
+use crate::with_suffix;
 
 /// The database, in the directory of the server's data.
 pub const DATABASE_NAME: &str = "binhyen.db";
@@ -152,10 +152,7 @@ pub(super) fn open(directory: &Path) -> Result<(OpenFile, Opened), StoreOpenErro
     let told = Teller(&path);
     refuse_orphaned_log(&path)?;
     make_private(&path).map_err(|cause| told.file(cause))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(&path, flags).map_err(|e| told.sql(&e))?;
-    guard(&connection).map_err(|e| told.sql(&e))?;
-    let version = inspect(&connection, &told)?;
+    let (mut connection, version) = open_looked_at(&told)?;
     prepare_for_writing(&connection, &told)?;
     migrate(&mut connection, version).map_err(|e| told.sql(&e))?;
     let opened = if version == 0 {
@@ -169,6 +166,15 @@ pub(super) fn open(directory: &Path) -> Result<(OpenFile, Opened), StoreOpenErro
         _lock: lock,
     };
     Ok((file, opened))
+}
+
+/// Opens a file that is there and looks at it, but changes nothing: its version.
+fn open_looked_at(told: &Teller<'_>) -> Result<(Connection, i32), StoreOpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(told.0, flags).map_err(|e| told.sql(&e))?;
+    guard(&connection).map_err(|e| told.sql(&e))?;
+    let version = inspect(&connection, told)?;
+    Ok((connection, version))
 }
 
 /// Opens the database at `path` for reading only. It takes no lock: a command may read beside a
@@ -385,12 +391,6 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 /// Makes a new empty file for the server's user alone.
 pub(super) fn make_new(path: &Path) -> Result<(), StoreOpenError> {
     let made = create_private(path).map(drop);
@@ -400,16 +400,10 @@ pub(super) fn make_new(path: &Path) -> Result<(), StoreOpenError> {
 /// Opens a copy that nobody else has open, to change it.
 pub(super) fn open_copy(path: &Path) -> Result<Connection, StoreOpenError> {
     let told = Teller(path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| told.sql(&e))?;
-    guard(&connection).map_err(|e| told.sql(&e))?;
-    inspect(&connection, &told)?;
+    let (connection, _version) = open_looked_at(&told)?;
     // a copy is worthless until it is whole, so it needs no log of its own
     let journal = connection.pragma_update(None, "journal_mode", "delete");
     journal.map_err(|e| told.sql(&e))?;
-    connection
-        .execute_batch(GUARD_PRAGMAS)
-        .map_err(|e| told.sql(&e))?;
     Ok(connection)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use sync_core::hub::ledger::LedgerFault;
 
 use super::readers::Snapshot;
@@ -47,10 +47,9 @@ impl SqliteLedger<'_> {
             let mut rows = statement.query([last, AUDIT_STEP])?;
             let insert = insert_sql("audit", AUDIT);
             while let Some(row) = rows.next()? {
-                let cells: Cells = (0..width).map(|at| row.get(at)).collect::<Result<_, _>>()?;
                 self.connection
                     .prepare_cached(&insert)?
-                    .execute(params_from_iter(cells))?;
+                    .execute(params_from_iter(cells_of(row, width)?))?;
             }
             Ok(())
         };
@@ -106,8 +105,12 @@ fn rows_of(
     let mut rows = statement.query([])?;
     let mut found = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let cells: Cells = (0..width).map(|at| row.get(at)).collect::<Result<_, _>>()?;
+        let cells = cells_of(row, width)?;
         found.insert(format!("{:?}", cells.first()), cells);
     }
     Ok(found)
+}
+
+fn cells_of(row: &Row<'_>, width: usize) -> rusqlite::Result<Cells> {
+    (0..width).map(|at| row.get(at)).collect()
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use sync_core::hub::ledger::{Ledger as _, LedgerFault, Row, Store as _, Table, View as _};
 
 use super::conformance::{Dice, all, conformance, row};
-use super::opening::with_suffix;
 use super::*;
+use crate::with_suffix;
 
 fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(directory).unwrap().0

@@ -5,13 +5,12 @@
 //! has heard is kept without a time: when people's phones came is nobody's business later.
 
 use crate::act::{Control, Said};
-use crate::exchange::feed_list;
+use crate::exchange::{FeedSet, Wants, feed_list};
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Grant, all, index_at_end, key_of, pair_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
 use crate::hub::visit::Verified;
-use crate::ids::{Feed, GroupId, KeyId};
-use crate::vocabulary::{Lane, Vocabulary};
+use crate::ids::{Feed, GroupId, KeyId, Logbook};
 
 /// Rows by device, of phones that are silent: few, and looked through at each visit.
 const SILENT: u8 = 0;
@@ -56,11 +55,12 @@ pub fn hearing(view: &impl View, index: u64) -> Result<Hearing, LedgerFault> {
 pub(super) fn heard_now(
     view: &impl View,
     device: KeyId,
-    groups: &[(GroupId, crate::exchange::FeedSet)],
-    cursor_of: impl Fn(usize) -> u64,
+    groups: &[(GroupId, FeedSet)],
+    wants: &Wants,
 ) -> Result<Vec<u64>, LedgerFault> {
     let silent = all(view, Table::Heard, &pair_key(&[SILENT], device.as_bytes()))?;
-    if silent.is_empty() {
+    // cursors of another generation point into another history
+    if silent.is_empty() || wants.generation != facts::log_state(view)?.generation {
         return Ok(Vec::new());
     }
     let feeds = feed_list(device, groups);
@@ -70,27 +70,26 @@ pub(super) fn heard_now(
         let damaged = || LedgerFault::Damaged(Table::Heard);
         let feed = facts::entry(view, index)?.ok_or_else(damaged)?.leaf.feed;
         let place = feeds.iter().position(|of| *of == feed);
-        if place.is_some_and(|place| cursor_of(place) > index) {
+        if place.is_some_and(|place| wants.cursor_of(place) > index) {
             heard.push(index);
         }
     }
     Ok(heard)
 }
 
-/// Whether a device could ever read a lane of a group: some member who used it could.
-fn could_read(
+/// Devices to which some grant of this kind was ever given in a group.
+fn ever_granted(
     view: &impl View,
-    vocabulary: &Vocabulary,
-    device: KeyId,
     group: GroupId,
-    lane: Lane,
-) -> Result<bool, LedgerFault> {
-    let roles = facts::roles_ever(view, group)?;
-    let grants = facts::grants_ever(view, device, group)?;
-    Ok(roles
-        .iter()
-        .filter(|(_, role)| vocabulary.may_read(*role, lane))
-        .any(|(number, _)| grants.iter().any(|grant| grant.names(*number))))
+    kind: impl Fn(&Grant) -> bool,
+) -> Result<Vec<KeyId>, LedgerFault> {
+    let mut devices = Vec::new();
+    for device in facts::devices(view)? {
+        if facts::grants_ever(view, device, group)?.iter().any(&kind) {
+            devices.push(device);
+        }
+    }
+    Ok(devices)
 }
 
 impl<L: Ledger> Tx<'_, '_, L> {
@@ -105,29 +104,22 @@ impl<L: Ledger> Tx<'_, '_, L> {
         if !matches!(said, Said::Control(Control::Erase { .. })) {
             return Ok(());
         }
-        let vocabulary = &self.hub.vocabulary;
-        let mut devices = Vec::new();
-        match feed {
-            Feed::Private(_, device) => devices.push(device),
+        let devices = match feed {
+            Feed::Private(_, device) => vec![device],
             Feed::Group(group) => {
-                for device in facts::devices(self.ledger)? {
-                    let grants = facts::grants_ever(self.ledger, device, group)?;
-                    if grants.iter().any(|grant| *grant != Grant::Revoked) {
-                        devices.push(device);
-                    }
-                }
+                ever_granted(self.ledger, group, |grant| *grant != Grant::Revoked)?
             }
-            Feed::Shared(logbook) => {
-                for device in facts::devices(self.ledger)? {
-                    let (group, lane) = (logbook.group, logbook.lane);
-                    if could_read(self.ledger, vocabulary, device, group, lane)? {
-                        devices.push(device);
-                    }
-                }
+            Feed::Shared(Logbook { group, lane }) => {
+                // some member who used the device could once read the lane
+                let mut readers = facts::roles_ever(self.ledger, group)?;
+                readers.retain(|(_, role)| self.hub.vocabulary.may_read(*role, lane));
+                ever_granted(self.ledger, group, |grant| {
+                    readers.iter().any(|(number, _)| grant.names(*number))
+                })?
             }
             // phones pull no words of persons there
-            Feed::Log | Feed::Office => {}
-        }
+            Feed::Log | Feed::Office => Vec::new(),
+        };
         for device in devices {
             self.ledger
                 .put(Table::Heard, &silent_key(device, index), &[])?;

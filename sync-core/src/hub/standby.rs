@@ -48,6 +48,8 @@ pub enum StandbyFault {
 pub struct CaughtUp {
     /// Entries that the copy holds.
     pub size: u64,
+    /// Entries that the log's heads called safe before this step.
+    pub noted: u64,
     /// Entries of the log that it lacks.
     pub behind: u64,
     /// Whether it had to forget something: then its files are to be written anew, as the log's
@@ -95,9 +97,13 @@ pub fn catch_up(
         root: facts::frontier_at(log, until)?.root(),
         ..of
     };
-    copy.put(Table::State, LogState::KEY, &state.to_bytes())?;
+    // a step that finds nothing new writes nothing
+    if state != own {
+        copy.put(Table::State, LogState::KEY, &state.to_bytes())?;
+    }
     Ok(CaughtUp {
         size: until,
+        noted: of.safe_size,
         behind: of.size.saturating_sub(until),
         forgot,
     })

@@ -235,12 +235,7 @@ impl Hub {
         }
         verified.proven = self.proven(&verified);
         self.note_lost(view, &mut verified)?;
-        let wants = &request.wants;
-        // cursors of another generation point into another history
-        if wants.generation == facts::log_state(view)?.generation {
-            let cursor_of = |place| wants.cursor_of(place);
-            verified.heard = heard::heard_now(view, device, &verified.groups, cursor_of)?;
-        }
+        verified.heard = heard::heard_now(view, device, &verified.groups, &request.wants)?;
         Ok(verified)
     }
 

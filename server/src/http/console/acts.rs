@@ -222,10 +222,6 @@ fn heard_by(f: &Frame, heard: &[KeyId], silent: &[SilentPhone]) -> Vec<String> {
     lines
 }
 
-/// "Danh Sóc (2)", or the number alone.
 fn someone(f: &Frame, who: &Someone) -> String {
-    match &who.name {
-        Some(name) => format!("{name} ({})", who.number),
-        None => f.with("member-number", "n", who.number),
-    }
+    f.member(who.name.as_deref(), Some(who.number))
 }

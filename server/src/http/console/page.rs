@@ -96,23 +96,19 @@ impl Frame {
     pub(super) fn style(&self) -> &'static str {
         super::assets::style_address()
     }
+    /// What the officer at this page may, if somebody is signed in.
+    fn may(&self, what: impl FnOnce(&Officer, &Vocabulary) -> bool) -> bool {
+        let officer = self.officer.as_ref();
+        officer.is_some_and(|officer| what(officer, Vocabulary::builtin()))
+    }
     pub(super) fn keeps_devices(&self) -> bool {
-        let vocabulary = Vocabulary::builtin();
-        self.officer
-            .as_ref()
-            .is_some_and(|officer| officer.keeps_devices(vocabulary))
+        self.may(Officer::keeps_devices)
     }
     pub(super) fn sees_acts(&self) -> bool {
-        let vocabulary = Vocabulary::builtin();
-        self.officer
-            .as_ref()
-            .is_some_and(|officer| officer.sees_acts(vocabulary))
+        self.may(Officer::sees_acts)
     }
     pub(super) fn reads_records(&self) -> bool {
-        let vocabulary = Vocabulary::builtin();
-        self.officer
-            .as_ref()
-            .is_some_and(|officer| !officer.lanes(vocabulary).is_empty())
+        self.may(|officer, vocabulary| !officer.lanes(vocabulary).is_empty())
     }
     pub(super) fn day(&self, day: &i32) -> String {
         day_text(*day)
@@ -145,9 +141,13 @@ impl Frame {
     }
     /// The member as chosen on the phone: "Danh Sóc (2)".
     pub(super) fn who(&self, author: &Author) -> String {
-        match (&author.name, author.member) {
+        self.member(author.name.as_deref(), author.member)
+    }
+    /// The same of any member, as far as it is known who it is.
+    pub(super) fn member(&self, name: Option<&str>, number: Option<u16>) -> String {
+        match (name, number) {
             (Some(name), Some(number)) => format!("{name} ({number})"),
-            (Some(name), None) => name.clone(),
+            (Some(name), None) => name.to_owned(),
             (None, Some(number)) => self.with("member-number", "n", number),
             (None, None) => self.t("member-erased"),
         }

@@ -134,7 +134,6 @@ impl Reading<'_, '_> {
             },
         };
         Ok(Some(ActRow {
-            index,
             time_s: full.act.time_s,
             by,
             done,

@@ -28,8 +28,6 @@ pub struct ActsPage {
 /// An act of the desk, as its entry in the log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActRow {
-    /// Index of the entry.
-    pub index: u64,
     /// Server time, in seconds since 1970.
     pub time_s: i64,
     /// Who did it.

@@ -98,7 +98,6 @@ pub(super) fn acts_of(officer: &Officer, of: ActsOf, below: Option<u64>) -> Acts
         (ActsOf::Log, None) => done_to_the_log(),
     };
     let row = |(nth, done): (u64, Done)| ActRow {
-        index: 90 - nth,
         time_s: NOW_S - 3_600,
         by: match nth {
             0 => ActBy::CommandLine,
