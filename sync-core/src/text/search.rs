@@ -1,7 +1,7 @@
 //! What a search may ask. Search serves the work, not the looking up of people: it takes two
 //! words or more, and refuses numbers of people and vehicles and forms of address with a name.
 
-use unicode_normalization::UnicodeNormalization;
+use super::normal::nfkc;
 
 use super::names::names_a_person;
 use super::plates::{has_part_of_plate, has_plate};
@@ -77,8 +77,7 @@ pub fn search_query(query: &str) -> Result<SearchQuery, SearchRefusal> {
     if query.chars().count() > QUERY_CHARS_MAX {
         return Err(SearchRefusal::TooLong);
     }
-    let plain: String = query.nfkc().collect();
-    let mut plain = open_zero_width_spaces(&plain);
+    let mut plain = open_zero_width_spaces(&nfkc(query));
     plain.retain(|c| !is_invisible(c));
     if has_plate(&plain) || has_part_of_plate(&plain) {
         return Err(SearchRefusal::Plate);

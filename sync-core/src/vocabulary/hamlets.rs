@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use unicode_normalization::UnicodeNormalization;
+use crate::text::normal::nfc;
 
 use super::areas::{
     AREA_NAME_CHARS_MAX, Area, AreaFault, AreaId, AreaKind, AreaLevel, AreaProblem, UnitTable,
@@ -111,8 +111,7 @@ fn hamlet_words() -> String {
 
 /// NFC, without spaces at the ends or twice in a row.
 fn clean(text: &str) -> String {
-    let normal: String = text.nfc().collect();
-    normal.split_whitespace().collect::<Vec<_>>().join(" ")
+    nfc(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a text is a day of the calendar, `yyyy-mm-dd`.
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_good_file_is_read_with_its_mark_and_forms_of_writing() {
-        let decomposed: String = "Hoà Bình".nfd().collect();
+        let decomposed = crate::text::normal::nfd("Hoà Bình");
         let text = format!(
             "\u{FEFF}name,kind,parent_code,valid_from,decision_no\n\
              Giồng  Me,Ấp,31120,2026-01-01,12/QĐ\n\

@@ -16,7 +16,7 @@
 
 use std::sync::OnceLock;
 
-use unicode_normalization::UnicodeNormalization;
+use crate::text::normal::{nfc, nfkc};
 
 use crate::text::{fold, plain_tones};
 
@@ -294,7 +294,7 @@ fn stem_matches(term: &String, word: &str) -> bool {
 
 impl Label {
     fn new(text: &str) -> Self {
-        let normal: String = text.nfkc().collect();
+        let normal = nfkc(text);
         let accented: Vec<String> = split_words(&normal)
             .iter()
             .map(|word| plain_tones(word))
@@ -311,7 +311,8 @@ impl Label {
 /// Lower-case text without spaces and invisible joiners, for scripts that have no spaces.
 fn compact(text: &str) -> String {
     let kept = |c: &char| !c.is_whitespace() && !matches!(c, '\u{200B}'..='\u{200D}' | '_' | '-');
-    text.nfc()
+    nfc(text)
+        .chars()
         .filter(kept)
         .flat_map(char::to_lowercase)
         .collect()
@@ -320,7 +321,7 @@ fn compact(text: &str) -> String {
 /// Splits at anything that is no letter or digit, and at the humps of `camelCase`.
 fn split_words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let chars: Vec<char> = text.nfc().collect();
+    let chars: Vec<char> = nfc(text).chars().collect();
     let mut before: Option<char> = None;
     for (at, &c) in chars.iter().enumerate() {
         let next = chars.get(at.saturating_add(1)).copied();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use unicode_normalization::is_nfc;
+use crate::text::normal::is_nfc;
 
 use super::fault::{Fault, VocabularyFault};
 
