@@ -29,7 +29,7 @@ def load_binding(profile="sim"):
     suffix = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
     library = built / f"libmobile_ffi{suffix}"
     subprocess.run(
-        [built / "examples" / "uniffi-bindgen", library, into],
+        [built / "examples" / "uniffi-bindgen", library, into, "python"],
         check=True,
         cwd=REPO,
         stdout=subprocess.DEVNULL,

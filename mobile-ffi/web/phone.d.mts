@@ -368,7 +368,7 @@ export interface Visited {
 
 /** What the host saw of a visit that failed. */
 export type VisitFailure =
-  'no_network' | 'timeout' | 'tls_clock' | 'tls_other' | 'http_status';
+  'no_network' | 'timeout' | 'tls_clock' | 'tls_other' | 'http_status' | 'given_up';
 
 /** What last went wrong on the way to the server. */
 export type ProblemKind =

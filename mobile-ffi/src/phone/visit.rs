@@ -70,6 +70,9 @@ pub enum VisitFailure {
     TlsOther,
     /// A status other than 200, without a body that can be given to `response`.
     HttpStatus,
+    /// The host gave it up before an answer came: the person left, the system stopped the job.
+    /// Nothing is wrong, so no problem is shown and the next visit is not put off.
+    GivenUp,
 }
 
 /// What last went wrong on the way to the server.
@@ -209,7 +212,9 @@ impl Phone {
         let mut inner = self.lock();
         let traffic = &mut inner.enrolled_mut()?.traffic;
         let _outgoing = traffic.take(visit)?;
-        traffic.failed(kind_of(failure), now_s);
+        if let Some(kind) = kind_of(failure) {
+            traffic.failed(kind, now_s);
+        }
         Ok(())
     }
 
@@ -388,13 +393,14 @@ fn kind_of_error(error: &PhoneError) -> Option<ProblemKind> {
     found.map(|(_, kind)| *kind)
 }
 
-fn kind_of(failure: VisitFailure) -> ProblemKind {
+fn kind_of(failure: VisitFailure) -> Option<ProblemKind> {
     match failure {
-        VisitFailure::NoNetwork => ProblemKind::NoNetwork,
-        VisitFailure::Timeout => ProblemKind::Timeout,
-        VisitFailure::TlsClock => ProblemKind::TlsClock,
-        VisitFailure::TlsOther => ProblemKind::TlsOther,
-        VisitFailure::HttpStatus => ProblemKind::HttpStatus,
+        VisitFailure::NoNetwork => Some(ProblemKind::NoNetwork),
+        VisitFailure::Timeout => Some(ProblemKind::Timeout),
+        VisitFailure::TlsClock => Some(ProblemKind::TlsClock),
+        VisitFailure::TlsOther => Some(ProblemKind::TlsOther),
+        VisitFailure::HttpStatus => Some(ProblemKind::HttpStatus),
+        VisitFailure::GivenUp => None,
     }
 }
 

@@ -269,6 +269,28 @@ fn a_revoked_phone_comes_to_rest_with_what_it_could_not_send() {
 }
 
 #[test]
+fn a_visit_that_was_given_up_is_no_problem_and_loses_nothing() {
+    let (mut world, disk) = (World::new(), Disk::default());
+    let phone = world.phone(&disk);
+    save(&phone, MEMBER, "Người dùng rời màn hình");
+    let visit = phone.request(4_000, 0).unwrap();
+    let late = world.answer(&visit.body);
+    phone
+        .visit_failed(visit.id, VisitFailure::GivenUp, NOW_S)
+        .unwrap();
+    assert_eq!(phone.last_problem(), None);
+    assert_eq!(phone.wake_at(world.now_s), Some(world.now_s));
+    assert_eq!(
+        phone.response(visit.id, 200, late, NOW_S),
+        Err(PhoneError::VisitOver)
+    );
+    assert_eq!(phone.waiting().unwrap().len(), 1);
+    world.sync(&phone);
+    assert_eq!(phone.waiting(), Ok(vec![]));
+    world.verify();
+}
+
+#[test]
 fn a_failed_visit_says_why_and_when_to_try_again() {
     let (mut world, disk) = (World::new(), Disk::default());
     let phone = world.phone(&disk);
