@@ -98,7 +98,8 @@ public class HttpsTransport(
         connection.doOutput = true
         connection.outputStream.use { it.write(body) }
         val status = connection.responseCode
-        if (status !in 100..999) throw TransportException(VisitFailure.HTTP_STATUS)
+        // the first line was cut off
+        if (status < 0) throw TransportException(VisitFailure.NO_NETWORK)
         val stream = if (status < 400) connection.inputStream else connection.errorStream
         return Answer(status.toUShort(), stream?.use(::readWhole) ?: ByteArray(0))
     }
