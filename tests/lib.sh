@@ -41,3 +41,22 @@ need_debian() {
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
   }
 }
+
+# need_pypi DIRECTORY LIST: lays exactly the packages of the list into the directory, each with the
+# hash that the list says. Nothing of them runs at the installation, and no other Python sees them.
+need_pypi() {
+  local into=$1 list=$2 tools
+  cmp -s "$list" "$into/complete" && return 0
+  need_command python3 "Some tools of the tests come as Python packages."
+  tools="$REPO/target/pip"
+  if [ ! -x "$tools/bin/pip" ]; then
+    python3 -c 'import ensurepip' 2>/dev/null || need_debian python3-venv
+    rm -rf "$tools"
+    python3 -m venv "$tools"
+  fi
+  rm -rf "$into"
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes --target "$into" --requirement "$list"
+  # written last: what an interrupted run left behind is laid again
+  cp "$list" "$into/complete"
+}

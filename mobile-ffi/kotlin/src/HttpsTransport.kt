@@ -101,7 +101,10 @@ public class HttpsTransport(
         // the first line was cut off
         if (status < 0) throw TransportException(VisitFailure.NO_NETWORK)
         val stream = if (status < 400) connection.inputStream else connection.errorStream
-        return Answer(status.toUShort(), stream?.use(::readWhole) ?: ByteArray(0))
+        val whole = stream?.use(::readWhole) ?: ByteArray(0)
+        // a body that was cut ends like a whole one here
+        if (connection.contentLength > whole.size) throw TransportException(VisitFailure.NO_NETWORK)
+        return Answer(status.toUShort(), whole)
     }
 
     private fun readWhole(stream: InputStream): ByteArray {
