@@ -279,7 +279,7 @@ class Story(val directory: File, private val scope: CoroutineScope) {
             bo.sync()
             equal(bo.field(record, "summary").value.text, "Người dùng rời màn hình")
         }
-        steps.step("a sync that is cancelled before it is connected loses nothing") {
+        steps.step("a sync that is cancelled while it connects loses nothing") {
             val relay = server.relay
             ana.save(server.member, "Bỏ giữa chừng")
             relay.cut()
