@@ -2,9 +2,11 @@
 
 use crate::change::{Act, FullChange, Slot};
 use crate::exchange::{Fate, Outcome};
+use crate::hub::Hub;
 use crate::hub::append::{Tx, fork_prefix};
-use crate::hub::facts::{self, Grant, pair_key};
-use crate::hub::ledger::{Ledger, LedgerFault, Table};
+use crate::hub::facts::{self, Grant};
+use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
+use crate::hub::quarantine::fallen_key;
 use crate::hub::visit::{Claimed, Standing, Verified};
 use crate::ids::{Feed, Hash32, KeyId, Logbook};
 use crate::limits::FORKS_KEPT_MAX;
@@ -92,7 +94,9 @@ impl<L: Ledger> Tx<'_, '_, L> {
                 let known = facts::place(self.ledger, at)?;
                 match known {
                     Some(place) if place.hash == **hash => {
-                        if let Some(reason) = place.aside {
+                        if let Some(reason) = place.aside
+                            && !self.admit_again(full, **hash, logbook, visit.proven.get(&at))?
+                        {
                             fate.asides.push((at.seq, reason));
                         }
                         continue;
@@ -141,12 +145,17 @@ impl<L: Ledger> Tx<'_, '_, L> {
             Some(_) => Feed::of_records(logbook, device),
         };
         let verdict = match proven {
-            Some(_) => self.fits(full, logbook)?,
-            None => self.verdict(full, logbook, grant.as_ref())?,
+            Some(_) => self.gate().fits(full, logbook)?,
+            None => self.gate().verdict(full, logbook, grant.as_ref())?,
         };
         match verdict {
             None => {
                 self.append_change(full, hash, logbook, proven)?;
+                Ok(None)
+            }
+            // two officers admitted it before this log lost it
+            Some(_) if self.gate().is_to_be_placed(full, &hash, logbook)? => {
+                self.append_change(full, hash, logbook, None)?;
                 Ok(None)
             }
             Some(reason) => {
@@ -156,8 +165,53 @@ impl<L: Ledger> Tx<'_, '_, L> {
         }
     }
 
+    /// Of what stands in the log as set aside: whether this log had admitted it and lost that, as
+    /// `proven` or its acts say. Then it is admitted again.
+    fn admit_again(
+        &mut self,
+        full: &FullChange,
+        hash: Hash32,
+        logbook: Logbook,
+        proven: Option<&Leaf>,
+    ) -> Result<bool, LedgerFault> {
+        let admitted = match proven {
+            Some(_) => self.gate().has_its_turn(full)? && self.gate().fits(full, logbook)?.is_none(),
+            None => self.gate().is_to_be_placed(full, &hash, logbook)?,
+        };
+        if admitted {
+            self.append_change(full, hash, logbook, proven)?;
+        }
+        Ok(admitted)
+    }
+
+    /// The second change at one place proves that a chain was forked. It is kept for an officer,
+    /// as far as one device can ask for that.
+    fn quarantine_fork(&mut self, full: &FullChange) -> Result<(), LedgerFault> {
+        let prefix = fork_prefix(full.change.device);
+        let until = facts::after(&prefix);
+        let kept = self
+            .ledger
+            .scan(Table::Quarantine, &prefix, &until, FORKS_KEPT_MAX)?;
+        if kept.len() >= FORKS_KEPT_MAX {
+            return Ok(());
+        }
+        let hash = full.change.hash(&self.hub.realm);
+        let key = [prefix.as_slice(), hash.as_bytes()].concat();
+        self.ledger.put(Table::Quarantine, &key, &full.to_bytes())
+    }
+}
+
+/// The gate that a change passes on its way into the log, with what the log knows.
+pub(super) struct Gate<'a, V> {
+    pub(super) hub: &'a Hub,
+    pub(super) view: &'a V,
+    /// Size of the log.
+    pub(super) size: u64,
+}
+
+impl<V: View> Gate<'_, V> {
     /// The policy gate with what the log knows.
-    fn verdict(
+    pub(super) fn verdict(
         &self,
         full: &FullChange,
         logbook: Logbook,
@@ -170,24 +224,35 @@ impl<L: Ledger> Tx<'_, '_, L> {
         if *grant == Grant::Revoked {
             return Ok(Some(AsideReason::Revoked));
         }
-        let fallen = pair_key(change.at.chain.as_bytes(), change.record.as_bytes());
-        if self.ledger.get(Table::Fallen, &fallen)?.is_some() {
+        let fallen = fallen_key(change.at, change.record);
+        if self.view.get(Table::Fallen, &fallen)?.is_some() {
             return Ok(Some(AsideReason::FollowsAside));
         }
+        self.judged(full, logbook, |member| grant.names(member))
+    }
+
+    /// What the policy gate says of a change whose device writes as the members that `names` tells.
+    pub(super) fn judged(
+        &self,
+        full: &FullChange,
+        logbook: Logbook,
+        names: impl FnOnce(u16) -> bool,
+    ) -> Result<Option<AsideReason>, LedgerFault> {
+        let change = &full.change;
         let Some(Value::Number(member)) = full.value(AUTHOR_KEY) else {
             return Ok(Some(AsideReason::Member));
         };
         let Ok(member) = u16::try_from(*member) else {
             return Ok(Some(AsideReason::Member));
         };
-        if !grant.names(member) {
+        if !names(member) {
             return Ok(Some(AsideReason::Member));
         }
-        let size = self.state.size;
+        let size = self.size;
         let then = change.seen.min(size);
         let rights = AuthorRights {
-            now: facts::role_at(self.ledger, logbook.group, member, size)?,
-            then: facts::role_at(self.ledger, logbook.group, member, then)?,
+            now: facts::role_at(self.view, logbook.group, member, size)?,
+            then: facts::role_at(self.view, logbook.group, member, then)?,
         };
         if let Some(reason) = self.reach(full, logbook)? {
             return Ok(Some(reason));
@@ -214,7 +279,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
     }
 
     /// Whether a change that needs no judgement can be merged here.
-    fn fits(
+    pub(super) fn fits(
         &self,
         full: &FullChange,
         logbook: Logbook,
@@ -230,7 +295,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
 
     /// Once its seed is erased, a creation can claim any name, also one that is here.
     fn free_name(&self, full: &FullChange) -> Result<Option<AsideReason>, LedgerFault> {
-        let taken = facts::record_facts(self.ledger, full.change.record)?.is_some();
+        let taken = facts::record_facts(self.view, full.change.record)?.is_some();
         Ok(taken.then_some(AsideReason::UnknownRecord))
     }
 
@@ -245,14 +310,14 @@ impl<L: Ledger> Tx<'_, '_, L> {
         for (_, slot) in &full.change.slots {
             match slot {
                 Slot::Plain(Value::Area(area)) if closed => {
-                    let group = facts::group(self.ledger, logbook.group)?;
+                    let group = facts::group(self.view, logbook.group)?;
                     if group.is_none_or(|group| group.commune != *area) {
                         return Ok(Some(AsideReason::ClosedLane));
                     }
                 }
                 Slot::Plain(Value::Links(links)) if !closed => {
                     for link in links {
-                        let target = facts::record_facts(self.ledger, *link)?;
+                        let target = facts::record_facts(self.view, *link)?;
                         if target.is_some_and(|target| target.logbook.lane.is_closed()) {
                             return Ok(Some(AsideReason::Link));
                         }
@@ -275,7 +340,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
         logbook: Logbook,
     ) -> Result<Result<(Record, KeyId, Option<u64>), AsideReason>, LedgerFault> {
         let id = full.change.record;
-        let known = facts::record_facts(self.ledger, id)?;
+        let known = facts::record_facts(self.view, id)?;
         let Some(known) = known.filter(|known| {
             let here = Feed::of_records(logbook, full.change.device);
             Feed::of_records(known.logbook, known.device) == here
@@ -283,14 +348,14 @@ impl<L: Ledger> Tx<'_, '_, L> {
             return Ok(Err(AsideReason::UnknownRecord));
         };
         for head in &full.change.heads {
-            match facts::place(self.ledger, *head)? {
+            match facts::place(self.view, *head)? {
                 Some(place) if place.record != id => return Ok(Err(AsideReason::UnknownHead)),
                 Some(place) if place.aside.is_some() => return Ok(Err(AsideReason::FollowsAside)),
                 Some(_) => {}
                 None => return Ok(Err(AsideReason::UnknownHead)),
             }
         }
-        let Some((_, record)) = facts::record(self.ledger, id)? else {
+        let Some((_, record)) = facts::record(self.view, id)? else {
             return Ok(Err(AsideReason::UnknownRecord));
         };
         let creator = record.change(record.creator());
@@ -299,22 +364,6 @@ impl<L: Ledger> Tx<'_, '_, L> {
             Some(_) | None => None,
         });
         Ok(Ok((record, known.device, member)))
-    }
-
-    /// The second change at one place proves that a chain was forked. It is kept for an officer,
-    /// as far as one device can ask for that.
-    fn quarantine_fork(&mut self, full: &FullChange) -> Result<(), LedgerFault> {
-        let prefix = fork_prefix(full.change.device);
-        let until = facts::after(&prefix);
-        let kept = self
-            .ledger
-            .scan(Table::Quarantine, &prefix, &until, FORKS_KEPT_MAX)?;
-        if kept.len() >= FORKS_KEPT_MAX {
-            return Ok(());
-        }
-        let hash = full.change.hash(&self.hub.realm);
-        let key = [prefix.as_slice(), hash.as_bytes()].concat();
-        self.ledger.put(Table::Quarantine, &key, &full.to_bytes())
     }
 }
 

@@ -6,11 +6,13 @@ use crate::act::{Control, FullAct, Said};
 use crate::bytes::Writer;
 use crate::change::{Act, ChangeRef, FullChange, Parts, Slot};
 use crate::hub::Hub;
+use crate::hub::admit::Gate;
 use crate::hub::facts::{
     self, Chain, Entry, Grant, Group, LogState, Place, RecordFacts, all, key_of, node_key,
     pair_key, place_key,
 };
 use crate::hub::ledger::{Ledger, LedgerFault, Table};
+use crate::hub::quarantine::fallen_key;
 use crate::ids::{Feed, Hash32, KeyId, Logbook, RecordId};
 use crate::log::{AsideReason, EntryKind, Leaf, aside_hash};
 use crate::merkle::Frontier;
@@ -49,6 +51,14 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             self.project(record)?;
         }
         Ok(self.state)
+    }
+
+    pub(super) fn gate(&self) -> Gate<'_, L> {
+        Gate {
+            hub: self.hub,
+            view: self.ledger,
+            size: self.state.size,
+        }
     }
 
     pub(super) fn touch(&mut self, record: RecordId) {
@@ -129,6 +139,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         self.append(&entry, Some((body, parts.as_bytes())))?;
         self.derive_act(&entry, full)?;
         self.expect_hearing(entry.index, entry.leaf.feed, &full.act.said)?;
+        self.place_admitted(&full.act.said)?;
         Ok(entry.index)
     }
 
@@ -172,7 +183,12 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         entry: &Entry,
         full: &FullChange,
     ) -> Result<(), LedgerFault> {
+        let before = facts::place(self.ledger, entry.leaf.at)?;
         self.derive_entry(entry)?;
+        match before {
+            None => self.derive_tip(entry)?,
+            Some(aside) => self.derive_admitted(entry, aside.index)?,
+        }
         let id = full.change.record;
         if let (Act::Create { .. }, Some(logbook)) = (full.change.act, entry.leaf.feed.logbook()) {
             let facts = RecordFacts {
@@ -193,8 +209,9 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
     /// here on falls with it: were that let in, this one could never be, whatever became of it.
     pub(super) fn derive_aside(&mut self, entry: &Entry) -> Result<(), LedgerFault> {
         self.derive_entry(entry)?;
+        self.derive_tip(entry)?;
         let at = entry.leaf.at;
-        let fallen = pair_key(at.chain.as_bytes(), entry.record.as_bytes());
+        let fallen = fallen_key(at, entry.record);
         if self.ledger.get(Table::Fallen, &fallen)?.is_none() {
             self.ledger
                 .put(Table::Fallen, &fallen, &at.seq.to_be_bytes())?;
@@ -205,6 +222,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
     /// Rows that follow from an act, and its effect.
     pub(super) fn derive_act(&mut self, entry: &Entry, full: &FullAct) -> Result<(), LedgerFault> {
         self.derive_entry(entry)?;
+        self.derive_tip(entry)?;
         match &full.act.said {
             Said::Review(review) => {
                 let key = key_of(review.record.as_bytes(), entry.index);
@@ -215,7 +233,8 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             Said::Control(control) => {
                 let key = facts::control_key(entry.leaf.feed.group(), entry.index);
                 self.ledger.put(Table::Control, &key, &[])?;
-                self.take_effect(control, entry.index)
+                let by = (full.act.account, full.act.time_s);
+                self.take_effect(control, by, entry.index)
             }
         }
     }
@@ -238,6 +257,13 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         };
         self.ledger
             .put(Table::Place, &place_key(at), &place.to_bytes())?;
+        Ok(())
+    }
+
+    /// The chain of an entry goes on by it: of every entry but a change that was admitted later, which
+    /// stands in the midst of its chain.
+    fn derive_tip(&mut self, entry: &Entry) -> Result<(), LedgerFault> {
+        let (at, feed) = (entry.leaf.at, entry.leaf.feed);
         let of_phone = matches!(entry.leaf.kind, EntryKind::Change | EntryKind::Aside);
         let chain = Chain {
             logbook: feed.logbook().filter(|_| of_phone),
@@ -254,8 +280,13 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         Ok(())
     }
 
-    /// What a Control entry changes from its index on.
-    fn take_effect(&mut self, control: &Control, index: u64) -> Result<(), LedgerFault> {
+    /// What a Control entry changes from its index on; `by`: account and server time.
+    fn take_effect(
+        &mut self,
+        control: &Control,
+        by: (u32, i64),
+        index: u64,
+    ) -> Result<(), LedgerFault> {
         match control {
             Control::Generation { number, start } => {
                 self.state.generation = *number;
@@ -313,8 +344,9 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             }
             Control::Erase { change, keys } => self.erase_parts(*change, keys)?,
             Control::Vocabulary { version } => self.state.vocabulary = *version,
-            // accounts and areas live in the server's own tables; admitting is not built yet
-            Control::Officer { .. } | Control::Areas { .. } | Control::Admit { .. } => {}
+            Control::Admit { change, hash } => self.note_admit(*change, hash, by, index)?,
+            // accounts and areas live in the server's own tables
+            Control::Officer { .. } | Control::Areas { .. } => {}
         }
         Ok(())
     }

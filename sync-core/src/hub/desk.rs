@@ -15,7 +15,7 @@ use crate::hub::facts::{self, Grant};
 use crate::hub::ledger::{Ledger, LedgerFault, View};
 use crate::ids::{AreaRef, Feed, GroupId, Hash32, KeyId, RecordId, first16, sha256};
 use crate::limits::NAME_BYTES_MAX;
-use crate::log::EntryKind;
+use crate::log::{AsideReason, EntryKind};
 use crate::text::{TextFault, display_text_fault};
 use crate::value::FieldKey;
 use crate::vocabulary::{Lane, ReasonUse, StateLevel};
@@ -96,6 +96,19 @@ pub enum Refusal {
     /// No such change is in the log.
     #[error("there is no such change in the log")]
     NoChange,
+    /// The change counts already.
+    #[error("this change is not set aside: it counts already")]
+    NotAside,
+    /// The change was set aside for something else than a right that was lost, or follows one that
+    /// was not admitted.
+    #[error("this change cannot be admitted, also not with the right that was lost: {0:?}")]
+    StaysAside(AsideReason),
+    /// The words of the change are not kept: they were erased, or its row is lost.
+    #[error("this change is no longer kept here in full, so it cannot be admitted; its phone can say it again")]
+    WordsGone,
+    /// Who proposed it cannot confirm it, and the command line only proposes.
+    #[error("it is proposed already; a second officer has to confirm it at the console")]
+    SecondOfficer,
     /// None of the keys holds an erasable value.
     #[error("none of these fields can be erased in this change")]
     NothingToErase,

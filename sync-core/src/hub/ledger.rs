@@ -95,6 +95,10 @@ tables! {
     Erased = 43,
     /// group, if it is of one, index -> nothing: the Control entries.
     Control = 44,
+    /// chain, seq, hash -> who proposed and who confirmed that a held change is admitted.
+    Admission = 45,
+    /// chain, seq -> index of the Aside of a change that was admitted later.
+    Admitted = 46,
 }
 
 impl Table {

@@ -15,6 +15,7 @@ use crate::hub::Hub;
 use crate::hub::append::{Tx, fork_prefix_of_all};
 use crate::hub::facts::{self, LogState, after, all, key_of, node_key, place_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
+use crate::hub::quarantine::aside_of_admitted;
 use crate::ids::{ChainId, KeyId};
 use crate::log::EntryKind;
 use crate::merkle::NodeAt;
@@ -183,8 +184,15 @@ impl<V: View, L: Ledger> Step<'_, V, L> {
             match entry.leaf.kind {
                 EntryKind::Change | EntryKind::Aside => {
                     let at = entry.leaf.at;
-                    // entries of a chain come in its order
-                    chains.entry(at.chain).or_insert(at.seq);
+                    // entries of a chain come in its order, but for what is admitted later
+                    let first = chains.entry(at.chain).or_insert(at.seq);
+                    *first = at.seq.min(*first);
+                    // of what was admitted later the words lie with the others now
+                    if entry.leaf.kind == EntryKind::Change
+                        && let Some(aside) = aside_of_admitted(self.log, at)?
+                    {
+                        self.row(Table::Quarantine, &key_of(&[], aside))?;
+                    }
                 }
                 EntryKind::Control => {
                     let full = facts::full_act(self.log, index)?.ok_or_else(damaged)?;

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::act::{Control, FullAct, Said};
 use crate::chain::{Statement, tip_leaf};
 use crate::change::{ChangeRef, FullChange};
 use crate::hub::Hub;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Entry, LogState, all, key_of};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
+use crate::hub::quarantine::Admission;
 use crate::ids::{ChainId, Feed, Hash32, KeyId};
 use crate::log::{Digest, EntryKind, aside_hash};
 use crate::merkle::Frontier;
@@ -21,6 +23,8 @@ pub struct VerifyReport {
     pub changes: u64,
     /// Changes set aside.
     pub asides: u64,
+    /// Changes that were set aside and admitted later.
+    pub admitted: u64,
     /// Reviews.
     pub reviews: u64,
     /// Control entries.
@@ -59,6 +63,12 @@ struct Check<'a, V> {
     report: VerifyReport,
     chains: BTreeMap<ChainId, Along>,
     sums: BTreeMap<Feed, Digest>,
+    /// Changes that are set aside, with their hashes.
+    asides: BTreeMap<ChangeRef, Hash32>,
+    /// What officers said about admitting them.
+    admissions: BTreeMap<(ChangeRef, Hash32), Admission>,
+    /// Generation of the log at this place.
+    generation: u32,
 }
 
 impl<V: View> Check<'_, V> {
@@ -79,6 +89,10 @@ impl<V: View> Check<'_, V> {
                     None => self.fault(index, "the change is not in the store"),
                     Some(full) => previous = Some(self.change(entry, &full)),
                 }
+                if let Some(hash) = self.asides.remove(&at) {
+                    self.admitted(entry, &hash);
+                    return Ok(());
+                }
             }
             EntryKind::Aside => {
                 self.report.asides = self.report.asides.saturating_add(1);
@@ -87,6 +101,7 @@ impl<V: View> Check<'_, V> {
                 if aside_hash(&self.hub.realm, log, at, &hash, reason) != entry.leaf.entry {
                     self.fault(index, "the aside does not give its hash");
                 }
+                self.asides.insert(at, hash);
                 let kept = self.view.get(Table::Quarantine, &key_of(&[], index))?;
                 if let Some(bytes) = kept {
                     let full = FullChange::from_bytes(&bytes);
@@ -113,12 +128,50 @@ impl<V: View> Check<'_, V> {
                         if !holds {
                             self.fault(index, "the log's key did not sign this act");
                         }
+                        self.note(index, &full);
                     }
                 }
             }
         }
         self.along(entry, previous);
         Ok(())
+    }
+
+    /// What an act means for the entries after it.
+    fn note(&mut self, index: u64, full: &FullAct) {
+        match &full.act.said {
+            Said::Control(Control::Admit { change, hash }) => {
+                let key = (*change, *hash);
+                let before = self.admissions.get(&key).copied();
+                let (account, time_s) = (full.act.account, full.act.time_s);
+                let now = Admission::next(before, account, index, time_s);
+                self.admissions.insert(key, now);
+            }
+            Said::Control(Control::Generation { number, .. }) => self.generation = *number,
+            Said::Control(_) | Said::Review(_) => {}
+        }
+    }
+
+    /// A change stands where one was set aside: two officers admitted it, or the log lost that they
+    /// had and took it back under the leaf of before.
+    fn admitted(&mut self, entry: &Entry, aside: &Hash32) {
+        self.report.admitted = self.report.admitted.saturating_add(1);
+        let (at, hash) = (entry.leaf.at, entry.leaf.entry);
+        if *aside != hash {
+            self.fault(entry.index, "another change than this was set aside here");
+        }
+        let known = self.admissions.get(&(at, hash));
+        let by_two = known.is_some_and(|known| known.confirmed.is_some());
+        if !by_two && entry.leaf.generation >= self.generation {
+            self.fault(entry.index, "no two officers admitted this change");
+        }
+        self.sum(entry);
+    }
+
+    fn sum(&mut self, entry: &Entry) {
+        let leaf = entry.leaf.hash(&self.hub.realm, self.hub.log_id());
+        let sum = self.sums.entry(entry.leaf.feed).or_default();
+        *sum = sum.plus(&leaf);
     }
 
     fn change(&mut self, entry: &Entry, full: &FullChange) -> Hash32 {
@@ -159,9 +212,7 @@ impl<V: View> Check<'_, V> {
             of_phone: matches!(entry.leaf.kind, EntryKind::Change | EntryKind::Aside),
         };
         self.chains.insert(at.chain, along);
-        let leaf = entry.leaf.hash(&self.hub.realm, self.hub.log_id());
-        let sum = self.sums.entry(entry.leaf.feed).or_default();
-        *sum = sum.plus(&leaf);
+        self.sum(entry);
     }
 
     /// Whether every chain of a phone is covered, to its tip, by statements that its device
@@ -245,6 +296,9 @@ impl Hub {
             report: VerifyReport::default(),
             chains: BTreeMap::new(),
             sums: BTreeMap::new(),
+            asides: BTreeMap::new(),
+            admissions: BTreeMap::new(),
+            generation: 1,
         };
         let mut frontier = Frontier::default();
         for index in 0..state.size {

@@ -396,9 +396,8 @@ impl Replica {
                 self.stays(*at, next);
                 let id = self.changes.get_mut(at).map(|held| {
                     held.placed = placed;
-                    if matches!(held.standing, Standing::Queued | Standing::Waiting) {
-                        held.standing = Standing::Received;
-                    }
+                    // also of what was set aside first and admitted later
+                    held.standing = Standing::Received;
                     next.ops.push(held.op());
                     held.full.change.record
                 });
