@@ -175,7 +175,9 @@ impl<L: Ledger> Tx<'_, '_, L> {
         proven: Option<&Leaf>,
     ) -> Result<bool, LedgerFault> {
         let admitted = match proven {
-            Some(_) => self.gate().has_its_turn(full)? && self.gate().fits(full, logbook)?.is_none(),
+            Some(_) => {
+                self.gate().has_its_turn(full)? && self.gate().fits(full, logbook)?.is_none()
+            }
             None => self.gate().is_to_be_placed(full, &hash, logbook)?,
         };
         if admitted {

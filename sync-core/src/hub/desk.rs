@@ -104,7 +104,9 @@ pub enum Refusal {
     #[error("this change cannot be admitted, also not with the right that was lost: {0:?}")]
     StaysAside(AsideReason),
     /// The words of the change are not kept: they were erased, or its row is lost.
-    #[error("this change is no longer kept here in full, so it cannot be admitted; its phone can say it again")]
+    #[error(
+        "this change is no longer kept here in full, so it cannot be admitted; its phone can say it again"
+    )]
     WordsGone,
     /// Who proposed it cannot confirm it, and the command line only proposes.
     #[error("it is proposed already; a second officer has to confirm it at the console")]

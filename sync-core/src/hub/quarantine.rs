@@ -13,9 +13,7 @@ use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
 use crate::hub::admit::Gate;
 use crate::hub::append::Tx;
-use crate::hub::facts::{
-    self, Entry, after, decode, key_of, pair_key, place_key,
-};
+use crate::hub::facts::{self, Entry, after, decode, key_of, pair_key, place_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
 use crate::hub::{Acting, Hub, Refusal};
 use crate::ids::{Hash32, Logbook, RecordId};
@@ -224,11 +222,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
     /// Rows that follow when a change is admitted that was set aside at `aside`: what still falls
     /// with an earlier one of its chain, and where its Aside is. Its words lie with those of other
     /// changes now, and nowhere else.
-    pub(super) fn derive_admitted(
-        &mut self,
-        entry: &Entry,
-        aside: u64,
-    ) -> Result<(), LedgerFault> {
+    pub(super) fn derive_admitted(&mut self, entry: &Entry, aside: u64) -> Result<(), LedgerFault> {
         let at = entry.leaf.at;
         let fallen = fallen_key(at, entry.record);
         match next_aside(self.ledger, at, entry.record)? {

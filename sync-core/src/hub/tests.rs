@@ -5,6 +5,7 @@
 mod admission;
 mod arrival;
 mod erasure;
+mod quarantine;
 mod restore;
 mod standby;
 mod visits;

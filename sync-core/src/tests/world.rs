@@ -145,9 +145,18 @@ impl World {
         &mut self,
         work: impl FnOnce(&Hub, &mut MemoryLedger, &Acting<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
+        self.desk_as((1, "cax.thu"), work)
+    }
+
+    /// The same, of this account.
+    pub(crate) fn desk_as<T>(
+        &mut self,
+        (account, name): (u32, &str),
+        work: impl FnOnce(&Hub, &mut MemoryLedger, &Acting<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let acting = Acting {
-            account: 1,
-            name: "cax.thu",
+            account,
+            name,
             now_s: self.now_s,
             random: self.random(),
         };
