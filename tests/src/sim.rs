@@ -27,6 +27,10 @@ pub fn run(seed: u64, steps: u32) -> Result<Outcome, String> {
     for _ in 0..steps {
         world.step()?;
     }
+    if world.dice.chance(50) {
+        world.settle()?;
+        world.clear_the_desk()?;
+    }
     world.settle()?;
     world.check()
 }

@@ -7,6 +7,8 @@ mod copies;
 mod groups;
 #[path = "scenarios/old_vocabulary.rs"]
 mod old_vocabulary;
+#[path = "scenarios/quarantine.rs"]
+mod quarantine;
 #[path = "scenarios/rights.rs"]
 mod rights;
 #[path = "scenarios/server_restored.rs"]

@@ -35,6 +35,7 @@ fn two_thousand_short_seeds_hold() {
     // seeds that meet nothing would prove nothing
     assert!(sum(|o| o.changes) > 10_000, "too few changes");
     assert!(sum(|o| o.asides) > 500, "nothing was ever refused");
+    assert!(sum(|o| o.admitted) > 20, "nothing held was ever admitted");
     assert!(sum(|o| o.forks) > 50, "nothing was ever forked");
     assert!(sum(|o| o.rivals) > 100, "nobody ever disagreed");
     assert!(sum(|o| u64::from(o.generations)) > 20, "no server was lost");

@@ -137,7 +137,8 @@ fn what(replica: &Replica, group: GroupId, index: u64, full: &FullAct) -> String
         }
         Control::Revoke { device, .. } => format!("Thu hồi máy {}", device_text(*device)),
         Control::Erase { .. } => "Xóa nội dung theo yêu cầu".to_owned(),
-        Control::Admit { .. } => "Nhận một thay đổi đang giữ".to_owned(),
+        // each of the two officers makes one
+        Control::Admit { .. } => "Đồng ý nhận một thay đổi đang giữ (cần hai cán bộ)".to_owned(),
         Control::Vocabulary { version } => format!("Dùng danh mục bản {version}"),
         // the office's own; no phone is told of them
         Control::Officer { .. } | Control::Areas { .. } => String::new(),

@@ -1,13 +1,16 @@
-//! `quarantine list`: what was refused or held, with its reason in words.
+//! `quarantine list|admit`: what was refused or held, with its reason in words, and a first word for
+//! letting it in.
 
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use sync_core::change::FullChange;
 use sync_core::hub::facts::{self, Entry};
 use sync_core::hub::ledger::{LedgerFault, Pair, Table, View as _};
+use sync_core::hub::quarantine;
 use sync_core::log::AsideReason;
 
-use super::{NotDone, Outcome};
+use super::{NotDone, Outcome, find};
+use crate::now_s;
 use crate::office::Office;
 use crate::store::Snapshot;
 
@@ -18,12 +21,38 @@ const PAGE: usize = 1_000;
 pub(super) enum QuarantineCommand {
     /// Prints every change that was set aside, with its reason.
     List,
+    /// Proposes to let a held change in; an officer of the commune confirms it at the console.
+    Admit {
+        /// Its chain (or the beginning of it), a colon, and its number, as `quarantine list` tells.
+        #[arg(value_name = "CHAIN:SEQ")]
+        change: String,
+    },
 }
 
 pub(super) fn run(office: &Office, command: &QuarantineCommand) -> Result<Outcome, NotDone> {
     match command {
         QuarantineCommand::List => list(office),
+        QuarantineCommand::Admit { change } => admit(office, change),
     }
+}
+
+fn admit(office: &Office, change: &str) -> Result<Outcome, NotDone> {
+    let at = find::change(office, change)?;
+    let place = office.read(|snapshot| facts::place(snapshot, at))?;
+    let place = place.ok_or_else(|| NotDone::new("there is no such change in the log"))?;
+    let hash = place.hash;
+    if let Some(reason) = place
+        .aside
+        .filter(|reason| !quarantine::is_admissible(*reason))
+    {
+        let why = in_words(reason);
+        return Err(NotDone::new(format!("this change cannot be let in: {why}")));
+    }
+    office.act(move |hub, ledger, acting| hub.admit(ledger, acting, at, &hash))?;
+    Ok(Outcome::done(
+        "proposed; an officer who decides in its lane has to confirm it within 14 days at the \
+         console, under /console/quarantine",
+    ))
 }
 
 fn list(office: &Office) -> Result<Outcome, NotDone> {
@@ -76,9 +105,18 @@ fn line(snapshot: &Snapshot<'_>, key: &[u8], value: &[u8]) -> Result<String, Led
     let reason = entry
         .and_then(|entry| entry.aside)
         .map(|(_, reason)| reason);
+    let asked = match entry.and_then(|entry| entry.aside) {
+        Some((hash, _)) => quarantine::admission(snapshot, at, &hash)?,
+        None => None,
+    };
+    let asked = match asked.filter(|asked| asked.is_open(now_s())) {
+        Some(open) if open.proposer == 0 => "; proposed from the command line".to_owned(),
+        Some(open) => format!("; proposed by account {}", open.proposer),
+        None => String::new(),
+    };
     let words = reason.map_or("for a reason that this release does not know", in_words);
     Ok(format!(
-        "{}:{}  device {device}  entry {index}{}  {words}",
+        "{}:{}  device {device}  entry {index}{}  {words}{asked}",
         at.chain,
         at.seq,
         group_of(snapshot, entry.as_ref())?

@@ -25,6 +25,7 @@ mod enrol;
 mod list;
 mod page;
 pub mod password;
+mod quarantine;
 mod record;
 mod session;
 mod sign_in;
@@ -110,6 +111,15 @@ pub fn router<D: Desk>(desk: Arc<D>, clock: fn() -> i64) -> Router {
         .route("/console/enrol/{invite}", get(enrol::invitation::<D>))
         .route("/console/acts", get(acts::of_log::<D>))
         .route("/console/acts/{group}", get(acts::of_group::<D>))
+        .route("/console/quarantine", get(quarantine::show::<D>))
+        .route(
+            "/console/quarantine/{chain}/{seq}",
+            get(quarantine::held::<D>),
+        )
+        .route(
+            "/console/quarantine/{chain}/{seq}/admit",
+            post(quarantine::admit::<D>),
+        )
         .route(
             "/console/sign-in",
             get(sign_in::show).post(sign_in::enter::<D>),

@@ -8,21 +8,23 @@
 mod acts;
 mod devices;
 mod lists;
+mod quarantine;
 mod record;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sync_core::hub::Refusal;
+use sync_core::change::ChangeRef;
 use sync_core::hub::facts::{self, Group};
 use sync_core::hub::ledger::{LedgerFault, View};
+use sync_core::hub::{Admitting, Refusal};
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
-    ActsOf, ActsPage, AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId,
-    InvitePage, ListFilter, ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow,
-    SignInRow,
+    ActsOf, ActsPage, AdmitInput, AreaName, AreaRow, Cause, Desk, DeskError, DeviceRow, GroupRow,
+    HeldPage, InviteId, InvitePage, ListFilter, ListPage, MemberRow, Officer, PageKey,
+    QuarantinePage, RecordPage, ReviewInput, SessionRow, SignInRow,
 };
 use crate::now_s;
 use crate::office::Office;
@@ -68,6 +70,10 @@ impl From<Refusal> for DeskError {
             | Refusal::InviteUsed
             | Refusal::InviteExpired
             | Refusal::DeviceKnown => Self::NotWaiting,
+            Refusal::NotAside => Self::Decided,
+            Refusal::StaysAside(_) => Self::StaysAside,
+            Refusal::WordsGone => Self::WordsGone,
+            Refusal::SecondOfficer => Self::SecondOfficer,
             Refusal::GroupKnown
             | Refusal::NoMember(_)
             | Refusal::TooManyMembers
@@ -361,6 +367,23 @@ impl Desk for OfficeDesk {
         below: Option<u64>,
     ) -> Result<ActsPage, DeskError> {
         self.acts_page(officer, of, below.unwrap_or(u64::MAX))
+    }
+
+    fn quarantine(
+        &self,
+        officer: &Officer,
+        cause: Cause,
+        page: Option<&PageKey>,
+    ) -> Result<QuarantinePage, DeskError> {
+        self.quarantine_page(officer, cause, page)
+    }
+
+    fn held(&self, officer: &Officer, at: ChangeRef) -> Result<Option<HeldPage>, DeskError> {
+        self.held_page(officer, at)
+    }
+
+    fn admit(&self, officer: &Officer, input: &AdmitInput) -> Result<Admitting, DeskError> {
+        self.decide_held(officer, input)
     }
 
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError> {

@@ -12,8 +12,8 @@ use crate::act::{Control, Said};
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, FullChange};
 use crate::hub::admit::Gate;
-use crate::hub::append::Tx;
-use crate::hub::facts::{self, Entry, after, decode, key_of, pair_key, place_key};
+use crate::hub::append::{Tx, fork_prefix_of_all};
+use crate::hub::facts::{self, Entry, after, decode, index_at_end, key_of, pair_key, place_key};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
 use crate::hub::{Acting, Hub, Refusal};
 use crate::ids::{Hash32, Logbook, RecordId};
@@ -135,11 +135,49 @@ pub(super) fn aside_of_admitted(
 /// What the quarantine keeps of an aside.
 pub fn held(view: &impl View, index: u64) -> Result<Option<FullChange>, LedgerFault> {
     view.get(Table::Quarantine, &key_of(&[], index))?
-        .map(|bytes| {
-            FullChange::from_bytes(&bytes)
-                .map_err(|_malformed| LedgerFault::Damaged(Table::Quarantine))
-        })
+        .map(|bytes| read_held(&bytes))
         .transpose()
+}
+
+/// What the quarantine keeps of asides below an index, newest first: at most `limit`, with the
+/// index of each entry.
+pub fn asides(
+    view: &impl View,
+    below: u64,
+    limit: usize,
+) -> Result<Vec<(u64, FullChange)>, LedgerFault> {
+    let mut until = key_of(&[], below).min(fork_prefix_of_all());
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let Some((key, bytes)) = view.last(Table::Quarantine, &[], &until)? else {
+            break;
+        };
+        found.push((index_at_end(Table::Quarantine, &key)?, read_held(&bytes)?));
+        until = key;
+    }
+    Ok(found)
+}
+
+/// Forked changes that the quarantine keeps as proof, by device: at most `limit` after a key, with
+/// the key of each.
+pub fn forks(
+    view: &impl View,
+    after_key: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, FullChange)>, LedgerFault> {
+    let prefix = fork_prefix_of_all();
+    let from = after_key.map_or_else(|| prefix.clone(), |key| [&prefix, key, &[0]].concat());
+    view.scan(Table::Quarantine, &from, &after(&prefix), limit)?
+        .into_iter()
+        .map(|(key, bytes)| {
+            let key = key.get(prefix.len()..).unwrap_or_default();
+            Ok((key.to_vec(), read_held(&bytes)?))
+        })
+        .collect()
+}
+
+fn read_held(bytes: &[u8]) -> Result<FullChange, LedgerFault> {
+    FullChange::from_bytes(bytes).map_err(|_malformed| LedgerFault::Damaged(Table::Quarantine))
 }
 
 /// The next change of a chain about a record that is still set aside.

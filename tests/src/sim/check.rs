@@ -44,6 +44,7 @@ impl World {
             entries: report.entries,
             changes: report.changes,
             asides: report.asides,
+            admitted: report.admitted,
             forks: u64::try_from(self.said_again.len()).unwrap_or(u64::MAX),
             generations: state.generation - 1,
             rivals,

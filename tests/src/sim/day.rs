@@ -1,5 +1,6 @@
 //! What happens on a day: people write, officers act, servers and phones are lost.
 
+use sync_core::hub::facts::Entry;
 use sync_core::hub::{Refusal, ReviewInput, facts};
 use sync_core::ids::{GroupId, Logbook, RecordId};
 use sync_core::log::EntryKind;
@@ -78,7 +79,12 @@ impl World {
                 let moved = self.move_group();
                 ignore_refusal(moved)
             }
-            97..=99 => {
+            97 if self.dice.chance(50) => self.clear_the_desk(),
+            97 => {
+                let decided = self.decide();
+                ignore_refusal(decided)
+            }
+            98..=99 => {
                 self.say_elsewhere(nth);
                 Ok(())
             }
@@ -283,6 +289,56 @@ impl World {
             matches!(done, Ok(()) | Err(Refusal::NothingToErase)),
             "an admitted change can be erased"
         );
+    }
+
+    /// Somebody of the desk looks at what was set aside and asks to admit something: now and then
+    /// alone, mostly with others, now and then for what can never be.
+    fn decide(&mut self) -> Result<(), Refusal> {
+        let asides = self.asides()?;
+        let mut held = asides.clone();
+        held.retain(|entry| entry.aside.is_some_and(|(_, reason)| reason.is_held()));
+        let from = if self.dice.chance(80) { held } else { asides };
+        match self.dice.pick(&from).copied() {
+            Some(entry) => self.ask_to_admit(&entry),
+            None => Ok(()),
+        }
+    }
+
+    /// All that was set aside is looked at, in the order in which it came.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn clear_the_desk(&mut self) -> Result<(), String> {
+        for entry in self.asides().map_err(|refusal| refusal.to_string())? {
+            ignore_refusal(self.ask_to_admit(&entry))?;
+        }
+        Ok(())
+    }
+
+    fn ask_to_admit(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        for _ in 0..1 + self.dice.below(4) {
+            let account = u32::try_from(self.dice.below(3)).unwrap_or(0);
+            let name = if account == 0 { "" } else { "cax.lan" };
+            let done = self.desk_as((account, name), |hub, ledger, acting| {
+                hub.admit(ledger, acting, entry.leaf.at, &entry.hash())
+            });
+            match done {
+                Ok(_) | Err(Refusal::SecondOfficer) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries of all that was set aside, admitted later or not.
+    fn asides(&self) -> Result<Vec<Entry>, Refusal> {
+        let size = facts::log_state(&self.ledger)?.size;
+        let mut asides = Vec::new();
+        for index in 0..size {
+            let entry = facts::entry(&self.ledger, index)?;
+            asides.extend(entry.filter(|entry| entry.leaf.kind == EntryKind::Aside));
+        }
+        Ok(asides)
     }
 
     /// The server's disk is lost and an old backup put in its place. A phone that it does not know

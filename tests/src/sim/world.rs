@@ -30,6 +30,8 @@ pub struct Outcome {
     pub changes: u64,
     /// Changes set aside.
     pub asides: u64,
+    /// Changes that were set aside and that two officers admitted later.
+    pub admitted: u64,
     /// Changes whose place was taken and that were said again.
     pub forks: u64,
     /// Times that the server lost entries and began a new generation after its first.
@@ -49,6 +51,7 @@ impl std::ops::AddAssign for Outcome {
         self.entries += other.entries;
         self.changes += other.changes;
         self.asides += other.asides;
+        self.admitted += other.admitted;
         self.forks += other.forks;
         self.generations += other.generations;
         self.rivals += other.rivals;
@@ -238,9 +241,21 @@ impl World {
         &mut self,
         work: impl FnOnce(&Hub, &mut MemoryLedger, &Acting<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
+        self.desk_as((1, "cax.thu"), work)
+    }
+
+    /// The same, of this account.
+    ///
+    /// # Errors
+    /// What the hub refuses.
+    pub fn desk_as<T>(
+        &mut self,
+        (account, name): (u32, &str),
+        work: impl FnOnce(&Hub, &mut MemoryLedger, &Acting<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let acting = Acting {
-            account: 1,
-            name: "cax.thu",
+            account,
+            name,
             now_s: self.now_s,
             random: self.dice.bytes(),
         };

@@ -151,6 +151,7 @@ fn line(f: &Frame, row: &ActRow) -> Line {
             }
             erased(f, of, *fields)
         }
+        Done::HeldProposed => ("act-held-proposed", Vec::new()),
         Done::HeldAdmitted => ("act-held-admitted", Vec::new()),
         Done::AccountSet {
             number,

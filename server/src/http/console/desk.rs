@@ -9,6 +9,7 @@
 //! people wrote them. What the console itself says is in its own message files.
 
 use sync_core::change::ChangeRef;
+use sync_core::hub::Admitting;
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::{SearchQuery, SearchRefusal, search_query};
 use sync_core::value::FieldKey;
@@ -17,9 +18,13 @@ use thiserror::Error;
 
 mod acts;
 mod phones;
+mod quarantine;
 
 pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, SilentPhone, Someone};
 pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
+pub use quarantine::{
+    AdmitInput, AsideRow, Cause, HeldPage, HeldSaid, ProposalRow, QuarantinePage,
+};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to
 /// do next; none carries details, since a page is the wrong place for them.
@@ -47,6 +52,19 @@ pub enum DeskError {
     /// made.
     #[error("the address for phones is not set")]
     NoAddress,
+    /// What was to be admitted counts already.
+    #[error("decided already")]
+    Decided,
+    /// What was to be admitted would be refused also with the right that was lost, or follows
+    /// something that is not admitted.
+    #[error("it cannot be admitted")]
+    StaysAside,
+    /// The words of what was to be admitted are not kept any more.
+    #[error("its words are not kept")]
+    WordsGone,
+    /// Who proposed cannot confirm: a second officer has to.
+    #[error("a second officer has to confirm")]
+    SecondOfficer,
     /// Too much to do at the moment: try again soon.
     #[error("busy")]
     Busy,
@@ -586,6 +604,21 @@ pub trait Desk: Send + Sync + 'static {
         of: ActsOf,
         below: Option<u64>,
     ) -> Result<ActsPage, DeskError>;
+
+    /// What was refused or held for one cause, newest first, in the lanes in which the officer decides.
+    /// Nobody's words stand in it. Audit entry first.
+    fn quarantine(
+        &self,
+        officer: &Officer,
+        cause: Cause,
+        page: Option<&PageKey>,
+    ) -> Result<QuarantinePage, DeskError>;
+    /// One change that was held, with its words if it can be admitted; `None` outside the scope and
+    /// of what can never be. Audit entry first.
+    fn held(&self, officer: &Officer, at: ChangeRef) -> Result<Option<HeldPage>, DeskError>;
+    /// Proposes to admit a held change, or confirms the proposal that stood on the page. When
+    /// another stands there now, the answer is [`DeskError::Stale`].
+    fn admit(&self, officer: &Officer, input: &AdmitInput) -> Result<Admitting, DeskError>;
 
     /// Enters a review. The desk refuses what a form must not be trusted with: a state that the role
     /// does not set ([`Officer::decides`]), a reason that is none of the lane, words in a closed

@@ -48,6 +48,7 @@ pub(super) enum Place {
     Devices,
     Enrol,
     Acts,
+    Quarantine,
     Elsewhere,
 }
 
@@ -80,6 +81,9 @@ impl Frame {
     }
     pub(super) fn is_at_acts(&self) -> bool {
         self.place == Place::Acts
+    }
+    pub(super) fn is_at_quarantine(&self) -> bool {
+        self.place == Place::Quarantine
     }
     pub(super) fn t(&self, key: &str) -> String {
         self.locale.t(key)
@@ -243,9 +247,15 @@ impl Trouble {
         match self {
             Self::NoSuchPage | Self::Desk(DeskError::NotFound) => StatusCode::NOT_FOUND,
             Self::ForeignForm | Self::Desk(DeskError::NotAllowed) => StatusCode::FORBIDDEN,
-            Self::Desk(DeskError::Stale | DeskError::NotWaiting | DeskError::NoAddress) => {
-                StatusCode::CONFLICT
-            }
+            Self::Desk(
+                DeskError::Stale
+                | DeskError::NotWaiting
+                | DeskError::NoAddress
+                | DeskError::Decided
+                | DeskError::StaysAside
+                | DeskError::WordsGone
+                | DeskError::SecondOfficer,
+            ) => StatusCode::CONFLICT,
             Self::UnreadableForm => StatusCode::BAD_REQUEST,
             Self::Desk(DeskError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Desk(DeskError::StorageFull) => StatusCode::INSUFFICIENT_STORAGE,
@@ -272,6 +282,10 @@ impl Trouble {
             Self::Desk(DeskError::WrongDigits) => ("error-digits", "error-digits-next"),
             Self::Desk(DeskError::NotWaiting) => ("error-not-waiting", "error-not-waiting-next"),
             Self::Desk(DeskError::NoAddress) => ("error-no-address", "error-no-address-next"),
+            Self::Desk(DeskError::Decided) => ("error-decided", "error-decided-next"),
+            Self::Desk(DeskError::StaysAside) => ("error-stays", "error-stays-next"),
+            Self::Desk(DeskError::WordsGone) => ("error-gone", "error-gone-next"),
+            Self::Desk(DeskError::SecondOfficer) => ("error-second", "error-second-next"),
             Self::Desk(DeskError::Busy) => ("error-busy", "error-busy-next"),
             Self::Desk(DeskError::StorageFull) => ("error-full", "error-full-next"),
             Self::Desk(DeskError::Failed) => ("error-failed", "error-failed-next"),

@@ -3,6 +3,7 @@
 mod acting;
 mod acts;
 mod desk;
+mod quarantine;
 mod reading;
 mod records;
 mod signing_in;

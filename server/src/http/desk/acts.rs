@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sync_core::act::{ACCOUNT_PART, Control, FullAct, Said};
 use sync_core::change::ChangeRef;
 use sync_core::hub::ledger::LedgerFault;
+use sync_core::hub::quarantine::admission;
 use sync_core::hub::{facts, hearing};
 use sync_core::ids::{AreaRef, Feed, GroupId};
 use sync_core::log::EntryKind;
@@ -187,7 +188,15 @@ impl Reading<'_, '_> {
             },
             Control::Revoke { device, .. } => Done::DeviceRevoked { device: *device },
             Control::Erase { change, keys } => self.erased(index, *change, keys.len())?,
-            Control::Admit { .. } => Done::HeldAdmitted,
+            Control::Admit { change, hash } => {
+                let known = admission(self.snapshot, *change, hash)?;
+                let confirmed = known.and_then(|known| known.confirmed);
+                if confirmed.is_some_and(|(_, at)| at == index) {
+                    Done::HeldAdmitted
+                } else {
+                    Done::HeldProposed
+                }
+            }
             Control::Officer {
                 account,
                 role,

@@ -27,19 +27,19 @@ use crate::store::Snapshot;
 const CLOCK_SLACK_S: i64 = 10 * 60;
 
 /// What the page of a record is made of.
-struct Page<'a> {
-    vocabulary: &'a Vocabulary,
-    names: BTreeMap<u16, String>,
+pub(super) struct Page<'a> {
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) names: BTreeMap<u16, String>,
     /// Index and server time of each change.
-    placed: BTreeMap<ChangeRef, (u64, i64)>,
+    pub(super) placed: BTreeMap<ChangeRef, (u64, i64)>,
     /// Entries below this index stand where they stood when any phone first saw them.
-    unmoved: u64,
+    pub(super) unmoved: u64,
 }
 
 /// Below which index no entry ever stood elsewhere. What came back after a restore keeps the leaf
 /// of before at a place of its own, so only what the first restore left in place is sure; of a log
 /// that was restored more often nothing is.
-fn unmoved_below(state: &LogState) -> u64 {
+pub(super) fn unmoved_below(state: &LogState) -> u64 {
     match state.generation {
         0 | 1 => state.size,
         2 => state.generation_start,
@@ -239,7 +239,7 @@ impl Page<'_> {
         })
     }
 
-    fn value(
+    pub(super) fn value(
         &self,
         names: &mut AreaNames<'_, '_>,
         field: &FieldView,
@@ -266,7 +266,7 @@ impl Page<'_> {
 
     /// A phone's clock, held against what is known: a change was written before it was received,
     /// and after the newest entry that its phone had seen.
-    fn clock(
+    pub(super) fn clock(
         &self,
         snapshot: &Snapshot<'_>,
         by: ChangeRef,

@@ -118,7 +118,9 @@ pub enum Done {
         /// Phones that have yet to say so.
         silent: Vec<SilentPhone>,
     },
-    /// A change that was held was let in.
+    /// Somebody proposed to let a held change in; a second officer has to confirm.
+    HeldProposed,
+    /// A second officer confirmed, and a change that was held was let in.
     HeldAdmitted,
     /// An account was made, changed or closed.
     AccountSet {

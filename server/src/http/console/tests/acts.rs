@@ -40,6 +40,7 @@ fn done_to_the_group(knows: bool) -> Vec<Done> {
         erased(ErasedOf::Remark),
         erased(ErasedOf::Unknown),
         Done::HeldAdmitted,
+        Done::HeldProposed,
         Done::DeviceRevoked { device: WRITING },
         Done::DeviceEnrolled {
             device: WRITING,
@@ -133,6 +134,8 @@ async fn the_commune_reads_in_words_who_did_what_to_a_group() {
         "Cấp máy",
         "Thạch Sóc &#60;b&#62; (2)",
         "Thu hồi máy",
+        "Nhận một thay đổi đang giữ, hai cán bộ đồng ý",
+        "Đề nghị nhận một thay đổi đang giữ, chờ cán bộ thứ hai",
         "Xóa tên theo yêu cầu",
         "đã xóa trên máy: b2b2b2b2",
         "máy a1a1a1a1 chưa báo đã xóa · lần cuối",

@@ -3,11 +3,14 @@
 
 use std::sync::Mutex;
 
+use sync_core::change::ChangeRef;
+use sync_core::hub::Admitting;
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::index_text;
 use sync_core::vocabulary::{Lane, Vocabulary};
 
 use super::acts::acts_of;
+use super::quarantine::{HELD, PROPOSED_AT, held_of, quarantine_of};
 use super::records::{device, khmer, open_rows, patrol, tip, tip_row};
 use crate::http::console::desk::*;
 use crate::http::console::password::hash_password;
@@ -38,6 +41,9 @@ pub(super) struct State {
     pub(super) pending_decided: bool,
     pub(super) refused: bool,
     pub(super) revoked: bool,
+    /// Account that proposed to admit the held change.
+    pub(super) proposer: Option<u32>,
+    pub(super) admitted: bool,
 }
 
 pub(super) struct TestDesk {
@@ -64,6 +70,7 @@ impl TestDesk {
             account(3, "giam.sat", "auditor", true),
             account(4, "da.nghi", "commune_officer", false),
             account(5, "tu.phap", "justice_officer", true),
+            account(6, "pho.lan", "commune_chief", true),
         ];
         Self {
             state: Mutex::new(State {
@@ -290,6 +297,45 @@ impl Desk for TestDesk {
             return Err(DeskError::NotFound);
         }
         Ok(acts_of(officer, of, below))
+    }
+
+    fn quarantine(
+        &self,
+        _officer: &Officer,
+        cause: Cause,
+        page: Option<&PageKey>,
+    ) -> Result<QuarantinePage, DeskError> {
+        self.audited("quarantine");
+        let proposer = self.state.lock().unwrap().proposer;
+        Ok(quarantine_of(cause, page, proposer.map(|by| (by, 0))))
+    }
+
+    fn held(&self, officer: &Officer, at: ChangeRef) -> Result<Option<HeldPage>, DeskError> {
+        self.audited("held");
+        let proposer = self.state.lock().unwrap().proposer;
+        Ok(held_of(at, proposer.map(|by| (by, officer.account))))
+    }
+
+    fn admit(&self, officer: &Officer, input: &AdmitInput) -> Result<Admitting, DeskError> {
+        self.call("admit");
+        let mut state = self.state.lock().unwrap();
+        if input.at != HELD || state.admitted {
+            return Err(DeskError::Decided);
+        }
+        if state.proposer.map(|_| PROPOSED_AT) != input.seen_proposal {
+            return Err(DeskError::Stale);
+        }
+        match state.proposer {
+            None => {
+                state.proposer = Some(officer.account);
+                Ok(Admitting::Proposed)
+            }
+            Some(by) if by == officer.account => Err(DeskError::SecondOfficer),
+            Some(_) => {
+                state.admitted = true;
+                Ok(Admitting::Admitted)
+            }
+        }
     }
 
     fn review(&self, officer: &Officer, input: &ReviewInput) -> Result<(), DeskError> {
