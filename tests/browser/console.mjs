@@ -264,6 +264,50 @@ const steps = [
     await window.has('Cấp máy');
     await window.picture('24b-acts-of-a-group');
   }],
+  ['what a revoked phone brought late is let in by two officers', async () => {
+    const words = 'Tuần tra trên đường về, không có gì lạ';
+    await phones.ask('officer', 'can-bo-hai', 'commune_chief');
+    await phones.ask('late_patrol', 'tu', words);
+    await window.go('/console/quarantine');
+    await window.has('Không có thay đổi nào');
+    await window.picture('24c-quarantine-empty');
+    await follow('main nav >> text=Máy đã thu hồi');
+    await window.hasNot(words);
+    await window.picture('24d-quarantine-late');
+    await follow('table.rows a');
+    await window.has(words);
+    await window.picture('24e-held');
+    await follow('main form button');
+    await window.has('Đã ghi đề nghị');
+    await follow('main nav >> text=Máy đã thu hồi');
+    await window.has('tài khoản can-bo');
+    await window.picture('24f-quarantine-proposed');
+    await follow('table.rows a');
+    await window.has('Phải có một cán bộ khác');
+    equal(await page.locator('main form').count(), 0, 'who proposed has no button:');
+    await window.picture('24g-held-proposed');
+    const here = page.url();
+    const signIn = async (name) => {
+      await follow('text=Đăng xuất');
+      await page.fill('#name', name);
+      await page.fill('#password', server.password);
+      await follow('form.stack button.main');
+    };
+    await signIn('can-bo-hai');
+    await page.goto(here);
+    await window.picture('24h-held-to-confirm');
+    await follow('main form button');
+    await window.has('Đã nhận vào sổ');
+    await window.picture('24i-quarantine-admitted');
+    await window.go('/console');
+    await window.has(words);
+    equal((await phones.ask('sync', 'bo')).records, 4, 'the group sees it:');
+    for (const cause of ['refused', 'forked']) {
+      await window.go(`/console/quarantine?cause=${cause}`);
+      await window.picture(`24j-quarantine-${cause}`);
+    }
+    await signIn('can-bo');
+  }],
   ['the console speaks English when asked, and goes back', async () => {
     await open(records.vi);
     await follow('header >> text=English');
@@ -278,6 +322,7 @@ const steps = [
       ['/console/devices', '26b-devices-en'],
       ['/console/enrol', '26c-enrol-en'],
       ['/console/acts', '26e-acts-en'],
+      ['/console/quarantine?cause=late', '26f-quarantine-en'],
       ['/console?q=xe+66-B1+123.45', '26d-search-refused-en'],
     ]) {
       await window.go(path);
@@ -331,7 +376,7 @@ const steps = [
   }],
   ['the keyboard reaches every control of every page', async () => {
     await page.setViewportSize(SIZES[1]);
-    const pages = ['devices', 'enrol', 'acts'].map((name) => `/console/${name}`);
+    const pages = ['devices', 'enrol', 'acts', 'quarantine'].map((name) => `/console/${name}`);
     const paths = ['/console', `/console/record/${records.vi}`, ...pages];
     for (const path of paths) {
       await window.go(path);

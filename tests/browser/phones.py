@@ -26,6 +26,7 @@ class World:
         self.directory = Path(directory)
         self.server = story.Server(self.directory / "server")
         self.phones = {}
+        self.devices = {}
 
     def start(self):
         self.server.start()
@@ -57,6 +58,7 @@ class World:
         digits = self.enrol_unconfirmed(phone)["digits"]
         listed = self.server.run("device", "list").splitlines()
         device = next(line for line in listed if digits in line).split()[0]
+        self.devices[phone] = device
         self.server.run("device", "confirm", device, digits)
         return self.sync(phone)
 
@@ -77,6 +79,18 @@ class World:
 
     def patrol_in_an_area_that_is_gone(self, phone, text):
         return self.patrol(phone, text, AREA_GONE)
+
+    def late_patrol(self, phone, text):
+        """A patrol that comes after its phone was revoked."""
+        self.enrol_confirmed(phone)
+        record = self.patrol(phone, text)
+        self.server.run("device", "revoke", self.devices[phone])
+        self.sync(phone)
+        return record
+
+    def officer(self, name, role):
+        add = ["officer", "add", name, "--role", role, "--area", story.COMMUNE]
+        self.server.run(*add, "--password-stdin", stdin=PASSWORD + "\n")
 
     def edit(self, phone, record, field, text):
         self.phones[phone].edit(self._writer(phone), record, [story.words(field, text)])

@@ -11,6 +11,7 @@ mod common;
 mod console;
 #[cfg(test)]
 mod enrolling;
+mod quarantine;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
