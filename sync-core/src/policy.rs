@@ -336,6 +336,19 @@ fn keeps_lane(
     !decides || vocabulary.lane_of(record_type.number, kind) == Some(lane)
 }
 
+/// Whether a change says something where no word may be, whatever else is against it.
+pub(crate) fn says_unsayable(
+    vocabulary: &Vocabulary,
+    lane: Lane,
+    record_type: u16,
+    full: &FullChange,
+) -> bool {
+    fields_of(full).any(|(key, _)| {
+        let fault = place_fault(vocabulary, record_type, lane, key.number);
+        matches!(fault, Some(AsideReason::Sealed | AsideReason::ClosedLane))
+    })
+}
+
 /// Whether a field may stand in a record of this type and lane and be written on a phone.
 fn place_fault(
     vocabulary: &Vocabulary,

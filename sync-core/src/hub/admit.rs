@@ -11,9 +11,10 @@ use crate::hub::visit::{Claimed, Standing, Verified};
 use crate::ids::{Feed, Hash32, KeyId, Logbook};
 use crate::limits::FORKS_KEPT_MAX;
 use crate::log::{AsideReason, Leaf};
-use crate::policy::{AuthorRights, Subject, judge};
+use crate::policy::{AuthorRights, Subject, judge, says_unsayable};
 use crate::record::{MergeError, Record};
-use crate::value::{AUTHOR_KEY, Value};
+use crate::value::{AUTHOR_KEY, FieldKey, Value};
+use crate::vocabulary::Lane;
 
 impl<L: Ledger> Tx<'_, '_, L> {
     /// Lets a verified visit in and says what became of it.
@@ -159,7 +160,14 @@ impl<L: Ledger> Tx<'_, '_, L> {
                 Ok(None)
             }
             Some(reason) => {
-                self.append_aside(full, hash, feed, reason)?;
+                let unsayable = matches!(reason, AsideReason::Sealed | AsideReason::ClosedLane)
+                    || self.gate().says_unsayable(full, logbook.lane)?;
+                let kept = if unsayable {
+                    bare(full)
+                } else {
+                    Some(full.clone())
+                };
+                self.append_aside(full, hash, feed, reason, kept.as_ref())?;
                 Ok(Some(reason))
             }
         }
@@ -295,6 +303,22 @@ impl<V: View> Gate<'_, V> {
         })
     }
 
+    /// Whether there are words in it where none may be: also when it is set aside for another reason,
+    /// they are not kept.
+    pub(super) fn says_unsayable(
+        &self,
+        full: &FullChange,
+        lane: Lane,
+    ) -> Result<bool, LedgerFault> {
+        let record_type = match full.change.act {
+            Act::Create { record_type, .. } => record_type,
+            Act::Edit => facts::record(self.view, full.change.record)?
+                .map_or(0, |(_, record)| record.record_type()),
+        };
+        let vocabulary = &self.hub.vocabulary;
+        Ok(says_unsayable(vocabulary, lane, record_type, full))
+    }
+
     /// Once its seed is erased, a creation can claim any name, also one that is here.
     fn free_name(&self, full: &FullChange) -> Result<Option<AsideReason>, LedgerFault> {
         let taken = facts::record_facts(self.view, full.change.record)?.is_some();
@@ -367,6 +391,23 @@ impl<V: View> Gate<'_, V> {
         });
         Ok(Ok((record, known.device, member)))
     }
+}
+
+/// What is kept of a change with words where none may be. They are kept nowhere but on the phone that
+/// wrote them: the erasable ones are left out, and where others say more than a number nothing is
+/// kept but the hash in the log.
+fn bare(full: &FullChange) -> Option<FullChange> {
+    let bare = full.change.slots.iter().all(|(_, slot)| match slot {
+        Slot::Part(_) => true,
+        Slot::Plain(value) => matches!(
+            value,
+            Value::YesNo(_) | Value::Number(_) | Value::Choice(_) | Value::Choices(_)
+        ),
+    });
+    let mut kept = full.clone();
+    let keys: Vec<FieldKey> = kept.parts.values.keys().copied().collect();
+    kept.parts.erase(&keys);
+    bare.then_some(kept)
 }
 
 /// Why a change does not fit on what is here of its record.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::act::{Control, FullAct, Said};
 use crate::bytes::Writer;
-use crate::change::{Act, ChangeRef, FullChange, Parts, Slot};
+use crate::change::{Act, ChangeRef, FullChange, Parts};
 use crate::hub::Hub;
 use crate::hub::admit::Gate;
 use crate::hub::facts::{
@@ -98,13 +98,14 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         Ok(entry.index)
     }
 
-    /// Sets a change aside: its hash enters the log, its bytes the quarantine.
+    /// Sets a change aside: its hash enters the log, what is `kept` of it the quarantine.
     pub(super) fn append_aside(
         &mut self,
         full: &FullChange,
         hash: Hash32,
         feed: Feed,
         reason: AsideReason,
+        kept: Option<&FullChange>,
     ) -> Result<u64, LedgerFault> {
         let at = full.change.at;
         let leaf_entry = aside_hash(&self.hub.realm, self.hub.log_id(), at, &hash, reason);
@@ -115,7 +116,7 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             ..self.entry(EntryKind::Aside, feed, at, leaf_entry)
         };
         self.append(&entry, None)?;
-        if let Some(kept) = to_quarantine(full, reason) {
+        if let Some(kept) = kept {
             let key = key_of(&[], entry.index);
             self.ledger.put(Table::Quarantine, &key, &kept.to_bytes())?;
         }
@@ -429,26 +430,6 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         }
         Ok(())
     }
-}
-
-/// What is kept of a change that is set aside. Words that went where none may be are kept nowhere
-/// but on the phone that wrote them: the erasable ones are left out, and where others say more than a
-/// number nothing is kept but the hash in the log.
-fn to_quarantine(full: &FullChange, reason: AsideReason) -> Option<FullChange> {
-    if !matches!(reason, AsideReason::Sealed | AsideReason::ClosedLane) {
-        return Some(full.clone());
-    }
-    let bare = full.change.slots.iter().all(|(_, slot)| match slot {
-        Slot::Part(_) => true,
-        Slot::Plain(value) => matches!(
-            value,
-            Value::YesNo(_) | Value::Number(_) | Value::Choice(_) | Value::Choices(_)
-        ),
-    });
-    let mut kept = full.clone();
-    let keys: Vec<FieldKey> = kept.parts.values.keys().copied().collect();
-    kept.parts.erase(&keys);
-    bare.then_some(kept)
 }
 
 /// Where the forked changes of a device lie in quarantine.

@@ -309,6 +309,15 @@ impl<V: View> Gate<'_, V> {
         if !self.has_its_turn(full)? {
             return Ok(Some(AsideReason::FollowsAside));
         }
+        // of such a change the quarantine has no words to judge
+        if self.says_unsayable(full, logbook.lane)? {
+            let closed = logbook.lane.is_closed();
+            return Ok(Some(if closed {
+                AsideReason::ClosedLane
+            } else {
+                AsideReason::Sealed
+            }));
+        }
         let grants = facts::grants_ever(self.view, full.change.device, logbook.group)?;
         let judged = self.judged(full, logbook, |member| {
             grants.iter().any(|grant| grant.names(member))

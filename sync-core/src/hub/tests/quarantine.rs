@@ -233,13 +233,15 @@ fn what_a_revoked_phone_brought_late_is_judged_before_it_is_admitted() {
         world.deliver(&hand.body(full.clone())).unwrap();
         assert_eq!(aside_of(world, full), Some(AsideReason::Revoked));
     };
-    // a sealed field, in a lane that holds no words
+    // words in a lane that holds none
     let mut sealed = hand.draft(TIP);
     sealed.plain.insert(TIP_CATEGORY, Value::Choice(1));
     sealed.parts.insert(SUMMARY, text("kể hết"));
     let sealed = sealed.seal();
     deliver(&mut world, &hand, &sealed);
     hand.wrote(&sealed);
+    let kept = tables_with(&world.ledger, "kể hết".as_bytes());
+    assert_eq!(kept, [], "words where none may be are kept nowhere");
     assert_eq!(
         refused(&mut world, FIRST, &sealed),
         Refusal::StaysAside(AsideReason::ClosedLane)

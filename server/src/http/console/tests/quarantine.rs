@@ -199,6 +199,7 @@ async fn one_proposes_and_another_confirms() {
     assert!(got.text.contains("Cần một cán bộ khác xác nhận"));
     assert!(!first.desk.state.lock().unwrap().admitted);
 
+    first.cookies.clear();
     let got = first.sign_in("pho.lan", super::PASSWORD).await;
     assert_eq!(got.status, StatusCode::SEE_OTHER);
     let page = first.get(&path(HELD)).await.text;
