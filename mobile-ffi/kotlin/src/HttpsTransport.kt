@@ -99,7 +99,7 @@ public class HttpsTransport(
         connection.outputStream.use { it.write(body) }
         val status = connection.responseCode
         // the first line was cut off
-        if (status < 0) throw TransportException(VisitFailure.NO_NETWORK)
+        if (status < STATUS_MIN) throw TransportException(VisitFailure.NO_NETWORK)
         val stream = if (status < 400) connection.inputStream else connection.errorStream
         val whole = stream?.use(::readWhole) ?: ByteArray(0)
         // a body that was cut ends like a whole one here
@@ -166,6 +166,7 @@ public class HttpsTransport(
         public const val BODY_BYTES_MAX: Int = 1024 * 1024
 
         private const val PIECE_BYTES = 8 * 1024
+        private const val STATUS_MIN = 100
 
         /** What a failure on the way is for the screen. */
         public fun failureOf(error: IOException): VisitFailure {
