@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use sync_core::hub::ledger::LedgerFault;
 use sync_core::hub::{Refusal, VerifyReport, name_fault};
 
+use crate::log::{Form, Level};
 use crate::office::{Begin, Office};
 use crate::refused::{Doing, refused};
 use crate::writer::WriteError;
@@ -83,6 +84,16 @@ struct ServeArgs {
     /// Take the directory of the copy for another disk although the system shows it as the same.
     #[arg(long, requires = "standby")]
     standby_same_disk: bool,
+    /// Show figures for whoever watches over the server at http://ADDRESS:PORT/metrics, on an
+    /// address of this machine alone, as 127.0.0.1:9464. Only when given.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<String>,
+    /// How events are written to standard error.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log: Form,
+    /// The least that is written.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: Level,
 }
 
 /// A command that is run on an open log.
@@ -366,7 +377,7 @@ fn show(outcome: &Outcome) -> ExitCode {
         drop(writeln!(std::io::stdout(), "{}", outcome.text.trim_end()));
     }
     if !error.is_empty() {
-        crate::tell(&error);
+        drop(writeln!(std::io::stderr(), "binhyen: {error}"));
     }
     ExitCode::from(code)
 }

@@ -5,3 +5,4 @@ pub mod console;
 pub mod desk;
 pub mod device;
 pub mod limit;
+pub mod watch;

@@ -10,12 +10,15 @@
 //! - [`recovery`]: backups, the copy on another disk, and the way back from both;
 //! - [`writer`]: the one thread that writes, with group commit;
 //! - [`http`]: the accept loop, the port of the phones, the console;
+//! - [`log`], [`metrics`]: what the operator is told: events and sums;
 //! - [`cli`]: the commands, from this process or handed to a running server.
 
 pub mod cli;
 pub mod enrolment;
 pub mod http;
 pub mod keys;
+pub mod log;
+pub mod metrics;
 pub mod office;
 pub mod recovery;
 mod refused;
@@ -24,7 +27,6 @@ pub mod store;
 pub mod tls;
 pub mod writer;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -53,10 +55,4 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], LedgerFault> {
         LedgerFault::Failed(format!("the machine gives no random bytes: {cause}"))
     })?;
     Ok(bytes)
-}
-
-/// Says something to whoever runs the server. Never names a device, a group or an area.
-pub(crate) fn tell(line: &str) {
-    // Nobody to tell is no reason to stop serving.
-    drop(writeln!(std::io::stderr(), "binhyen: {line}"));
 }

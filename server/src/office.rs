@@ -16,13 +16,14 @@ use sync_core::ids::KeyId;
 use thiserror::Error;
 
 use crate::keys::{self, InviteKey, KeyError, LOG_KEY_NAME};
+use crate::metrics::{Metrics, Standing};
 use crate::recovery::backup::clear_scratch;
 use crate::refused::{Doing, refused};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{READERS_DEFAULT, Readers, Snapshot, SqliteLedger, SqliteStore, StoreOpenError};
 use crate::tls::CA_CERTIFICATE_FILE;
 use crate::writer::{self, Running, WriteError, Writer};
-use crate::{now_s, random};
+use crate::{now_s, random, with_suffix};
 
 /// Name of the directory of certificates in the directory of the server's data.
 pub const TLS_NAME: &str = "tls";
@@ -93,6 +94,7 @@ pub struct Office {
     invite_key: InviteKey,
     /// When each phone came last. In memory only: it is nobody's business later.
     seen: Mutex<BTreeMap<KeyId, i64>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Office {
@@ -140,8 +142,9 @@ impl Office {
         clear_scratch(directory).map_err(|cause| told(directory, cause))?;
         let readers = Arc::new(store.readers(READERS_DEFAULT)?);
         let hub = Arc::new(hub);
-        let (writer, running) =
-            writer::start(Arc::clone(&hub), store).map_err(|cause| told(directory, cause))?;
+        let metrics = Arc::new(Metrics::new());
+        let (writer, running) = writer::start(Arc::clone(&hub), store, Arc::clone(&metrics))
+            .map_err(|cause| told(directory, cause))?;
         let office = Self {
             directory: directory.to_owned(),
             hub,
@@ -150,6 +153,7 @@ impl Office {
             settings: Mutex::new(settings),
             invite_key,
             seen: Mutex::default(),
+            metrics,
         };
         Ok((office, running))
     }
@@ -173,6 +177,38 @@ impl Office {
     #[must_use]
     pub fn writer(&self) -> &Writer {
         &self.writer
+    }
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+    /// All figures as text, with how things stand now. Blocks.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn figures(&self) -> Result<String, LedgerFault> {
+        let state = self.read(|snapshot| facts::log_state(snapshot))?;
+        let settings = self.settings();
+        let database = self.directory.join(crate::store::DATABASE_NAME);
+        let sizes = [database.clone(), with_suffix(&database, "-wal")]
+            .map(|file| fs::metadata(file).map_or(0, |found| found.len()));
+        let standby = settings.standby.as_deref();
+        Ok(self.metrics.text(&Standing {
+            entries: state.size,
+            safe_entries: standby.map(|_kept| state.safe_size),
+            generation: state.generation,
+            database_bytes: sizes.iter().sum(),
+            free_bytes: free_bytes(&self.directory).unwrap_or(0),
+            standby_free_bytes: standby.and_then(free_bytes),
+            backup_s: settings.backed_up_s.unwrap_or(0),
+        }))
+    }
+    /// Keeps when the last backup was made.
+    pub(crate) fn note_backup(&self, at_s: i64) -> Result<(), SettingsError> {
+        let mut settings = self.settings();
+        settings.backed_up_s = Some(at_s);
+        self.change_settings(settings)
     }
     /// The key of the invitations.
     pub(crate) fn invite_key(&self) -> &InviteKey {
@@ -266,6 +302,12 @@ impl Office {
                 )
             })
     }
+}
+
+/// Bytes that this user may still write on the disk of a directory.
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Who acts, now.

@@ -28,6 +28,8 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi;
 use sync_core::hub::ledger::{LedgerFault, Table};
 
+use crate::log::{self, Disk, Event};
+
 pub use accounts::{Account, NAME_TAKEN, Session, SignIn};
 pub use apart::{put_together, take_apart};
 pub use areas::AreaRow;
@@ -50,6 +52,9 @@ fn fault(error: rusqlite::Error) -> LedgerFault {
     if is_full(cause) {
         return LedgerFault::Full;
     }
+    log::tell(Event::Disk(Disk::Sqlite {
+        code: cause.extended_code,
+    }));
     if is_damage(cause) {
         return LedgerFault::Failed(format!(
             "the database file is damaged ({error}); stop the server and restore a backup"

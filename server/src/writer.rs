@@ -18,9 +18,11 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use sync_core::hub::ledger::{LedgerFault, Store as _};
-use sync_core::hub::{Hub, Refusal, Told, Verified};
+use sync_core::hub::{Hub, Refusal, Told, Verified, facts};
 use tokio::sync::oneshot;
 
+use crate::log::{self, Disk, Doing, Event};
+use crate::metrics::Metrics;
 use crate::now_s;
 use crate::store::{NAME_TAKEN, SqliteLedger, SqliteStore};
 
@@ -66,6 +68,7 @@ pub struct Writer {
     jobs: mpsc::SyncSender<Job>,
     full: Arc<AtomicBool>,
     coming: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
 }
 
 /// A visit that the processor is at work on, and that may soon queue. Drop it when that is known.
@@ -105,20 +108,27 @@ impl Running {
     }
 }
 
-/// Starts the thread.
+/// Starts the thread. What it does is counted in `metrics`.
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn start(hub: Arc<Hub>, store: SqliteStore) -> io::Result<(Writer, Running)> {
+pub fn start(
+    hub: Arc<Hub>,
+    store: SqliteStore,
+    metrics: Arc<Metrics>,
+) -> io::Result<(Writer, Running)> {
     let (jobs, queue) = mpsc::sync_channel(QUEUE_MAX);
     let full = Arc::new(AtomicBool::new(false));
     let coming = Arc::new(AtomicUsize::new(0));
+    let counted = facts::log_state(&store).map_or(0, |state| state.size);
     let at_work = AtWork {
         hub,
         store,
         full: Arc::clone(&full),
         coming: Arc::clone(&coming),
         took: Duration::ZERO,
+        metrics: Arc::clone(&metrics),
+        counted,
     };
     let thread = thread::Builder::new()
         .name("writer".to_owned())
@@ -127,6 +137,7 @@ pub fn start(hub: Arc<Hub>, store: SqliteStore) -> io::Result<(Writer, Running)>
         jobs: jobs.clone(),
         full,
         coming,
+        metrics,
     };
     Ok((writer, Running { jobs, thread }))
 }
@@ -219,9 +230,13 @@ impl Writer {
     }
 
     fn queue(&self, job: Job) -> Result<(), WriteError> {
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            mpsc::TrySendError::Full(_) => WriteError::Busy,
-            mpsc::TrySendError::Disconnected(_) => WriteError::Stopped,
+        self.metrics.queued();
+        self.jobs.try_send(job).map_err(|refused| {
+            self.metrics.taken();
+            match refused {
+                mpsc::TrySendError::Full(_) => WriteError::Busy,
+                mpsc::TrySendError::Disconnected(_) => WriteError::Stopped,
+            }
         })
     }
 }
@@ -260,6 +275,9 @@ struct AtWork {
     coming: Arc<AtomicUsize>,
     /// How long the last transaction took.
     took: Duration,
+    metrics: Arc<Metrics>,
+    /// Entries of the log that were counted, or stood there before.
+    counted: u64,
 }
 
 type Waiting = (
@@ -274,6 +292,9 @@ impl AtWork {
             let begun = Instant::now();
             let mut next = Some(first);
             while let Some(job) = next {
+                if !matches!(job, Job::Stop) {
+                    self.metrics.taken();
+                }
                 match job {
                     Job::Visit(visit, tell) => visits.push((visit, tell)),
                     Job::Work(work) => {
@@ -314,7 +335,9 @@ impl AtWork {
         let visits: Vec<&Verified> = waiting.iter().map(|(visit, _)| &**visit).collect();
         match self.try_admit(&visits) {
             Ok(told) => {
+                self.metrics.batch(visits.len());
                 for ((_, tell), told) in waiting.into_iter().zip(told) {
+                    self.metrics.fates(told.fates());
                     drop(tell.send(Ok(Arc::new(told))));
                 }
             }
@@ -348,20 +371,34 @@ impl AtWork {
     }
 
     /// Keeps whether the disk is full, and says so once each way.
-    fn note<T>(&self, done: &Result<T, LedgerFault>) {
+    fn note<T>(&mut self, done: &Result<T, LedgerFault>) {
+        self.count();
         let is_full = matches!(done, Err(LedgerFault::Full));
         if let Err(fault) = done
             && !is_full
             && !is_refusal(fault)
         {
-            crate::tell(&format!("a write failed: {fault}"));
+            log::failed(Doing::Write, fault);
         }
         if is_full != self.full.swap(is_full, Ordering::Relaxed) {
-            crate::tell(if is_full {
-                "the disk is full: nothing new is taken until there is room; reading goes on"
-            } else {
-                "there is room on the disk again: writing goes on"
-            });
+            let disk = if is_full { Disk::Full } else { Disk::HasRoom };
+            log::tell(Event::Disk(disk));
+        }
+    }
+
+    /// Counts what the last transaction added. What cannot be read now is counted the next time.
+    fn count(&mut self) {
+        if let Some(took) = self.store.take_commit_time() {
+            self.metrics.commit(took);
+        }
+        let size = facts::log_state(&self.store).map_or(0, |state| state.size);
+        while self.counted < size {
+            let Ok(Some(entry)) = facts::entry(&self.store, self.counted) else {
+                return;
+            };
+            let reason = entry.aside.map(|(_, reason)| reason);
+            self.metrics.entry(entry.leaf.kind, reason);
+            self.counted += 1;
         }
     }
 }
@@ -389,7 +426,7 @@ mod tests {
     fn begun(directory: &Path) -> (Writer, Running) {
         let hub = Arc::new(keys::create(&directory.join("log.key")).unwrap());
         let (store, _) = SqliteStore::open(directory).unwrap();
-        start(hub, store).unwrap()
+        start(hub, store, Arc::default()).unwrap()
     }
 
     fn found(writer: &Writer, id: u8, name: &str) -> Result<u64, WriteError> {

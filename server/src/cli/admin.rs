@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::{Command, NO_DATA, NOT_DONE, Outcome};
+use crate::log::{self, Event};
 use crate::office::Office;
 use crate::store::LOCK_NAME;
 
@@ -136,6 +137,7 @@ async fn run_one(stream: AsyncStream, office: Arc<Office>) -> io::Result<()> {
     let outcome = ran
         .await
         .unwrap_or_else(|_panicked| Outcome::failed(NOT_DONE, "the command ended by a fault"));
+    log::tell(Event::CommandRan { code: outcome.code });
     to.write_all(&serde_json::to_vec(&outcome)?).await?;
     to.shutdown().await
 }

@@ -105,6 +105,9 @@ pub(super) fn backup(office: &Office, args: &BackupArgs) -> Result<Outcome, NotD
         parts_days: args.keep_parts,
     };
     let written = back_up(office, &args.file, keep)?;
+    office
+        .note_backup(now_s())
+        .map_err(|why| NotDone(format!("the backup is made, but {why}")))?;
     let mut text = format!("{}\n{}", written.log.display(), written.parts.display());
     for path in &written.dropped {
         text.push_str(&format!("\ndropped: {}", path.display()));

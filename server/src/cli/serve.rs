@@ -1,5 +1,8 @@
 //! `serve`: puts the server together and runs it.
 
+mod files;
+mod ready;
+
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
@@ -7,26 +10,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::get;
+use sync_core::hub::Refusal;
 use sync_core::invitation::is_server_url;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{DONE, NO_DATA, NOT_DONE, NOT_UNDERSTOOD, Outcome, ServeArgs, admin};
 use crate::http::accept::{self, AcceptLimits};
 use crate::http::desk::OfficeDesk;
 use crate::http::limit::DeviceLimits;
-use crate::http::{console, device};
+use crate::http::{console, device, watch};
+use crate::log::{self, Doing, Event};
 use crate::now_s;
 use crate::office::{Begin, Office, TLS_NAME};
 use crate::recovery::RecoveryError;
 use crate::recovery::standby::{self, Standby};
 use crate::settings::{LISTEN_DEFAULT, Settings};
 use crate::tls::Identity;
+use crate::writer::WriteError;
 
+/// A place for the figures, as in the help.
+const METRICS_EXAMPLE: &str = "127.0.0.1:9464";
 /// How often what has run out is dropped.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -42,18 +52,35 @@ pub(super) fn serve(data: &Path, args: &ServeArgs) -> Outcome {
     if let Some(Err(outcome)) = args.listen.as_deref().map(address_of) {
         return outcome;
     }
+    let (metrics, files) = match metrics_of(args).and_then(|it| Ok((it, files::room()?))) {
+        Ok(sound) => sound,
+        Err(outcome) => return outcome,
+    };
+    log::start(args.log, args.log_level);
+    files.tell();
     let (office, running) = match Office::open(data, Begin::Allowed) {
         Ok(open) => open,
         Err(why) => return Outcome::failed(NO_DATA, why.to_string()),
     };
     let office = Arc::new(office);
-    let outcome = run(&office, args).unwrap_or_else(|outcome| outcome);
+    let around = Around {
+        metrics,
+        connections_max: files.connections_max,
+    };
+    let outcome = run(&office, args, around).unwrap_or_else(|outcome| outcome);
     drop(office);
     running.stop();
     outcome
 }
 
-fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
+/// What the machine gives, and whom it lets look.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    metrics: Option<SocketAddr>,
+    connections_max: usize,
+}
+
+fn run(office: &Arc<Office>, args: &ServeArgs, around: Around) -> Result<Outcome, Outcome> {
     let mut settings = office.settings();
     merge(&mut settings, args);
     let asked = settings.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
@@ -65,22 +92,15 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(address)
             .await
-            .map_err(|cause| not_bound(address, &cause))?;
+            .map_err(|cause| not_bound("--listen", address, &cause))?;
         let bound = listener
             .local_addr()
-            .map_err(|cause| not_bound(address, &cause))?;
+            .map_err(|cause| not_bound("--listen", address, &cause))?;
         settings.bound = Some(bound.to_string());
         settings.foreign_certificate = args.cert.is_some();
         let kept = office.change_settings(settings);
         kept.map_err(|why| Outcome::failed(NO_DATA, why.to_string()))?;
-        let commands = admin::listen(office.directory()).map_err(|cause| {
-            let why = format!(
-                "no socket for commands can be made in {} ({cause}): use a shorter path on a \
-                 local disk",
-                office.directory().display()
-            );
-            Outcome::failed(NO_DATA, why)
-        })?;
+        let commands = take_commands(office)?;
         // Asked for before anybody is told that the server is there.
         let stop = Stop::listen().map_err(|cause| Outcome::failed(NOT_DONE, cause.to_string()))?;
         let with_copy = Arc::clone(office);
@@ -88,18 +108,32 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
         let standby = standby
             .map_err(|ended| Outcome::failed(NOT_DONE, format!("no copy is kept: {ended}")))??;
         let commands = tokio::spawn(admin::run_all(commands, Arc::clone(office)));
-        let upkeep = tokio::spawn(keep_up(Arc::clone(office)));
-        say_where(bound);
+        let mut beside = JoinSet::new();
+        beside.spawn(keep_up(Arc::clone(office)));
+        let figures = match around.metrics {
+            Some(address) => Some(show_figures(office, address, &mut beside).await?),
+            None => None,
+        };
+        beside.spawn(ready::keep_telling());
+        tell_started(office, around.connections_max);
+        say_where(bound, figures);
+        ready::tell(ready::Now::Serving);
+        let limits = AcceptLimits {
+            connections_max: around.connections_max,
+            ..AcceptLimits::default()
+        };
         let served = accept::serve(
             listener,
             identity.server_config(),
             app(office),
-            AcceptLimits::default(),
+            limits,
+            Arc::clone(office.metrics()),
             stop.asked(),
         )
         .await;
+        ready::tell(ready::Now::Stopping);
         commands.abort();
-        upkeep.abort();
+        beside.abort_all();
         admin::close(office.directory());
         if let Some(standby) = standby {
             // in the end everything that was said is on both disks
@@ -113,9 +147,15 @@ fn run(office: &Arc<Office>, args: &ServeArgs) -> Result<Outcome, Outcome> {
             )
         })
     });
-    served.map(|_report| Outcome {
-        code: DONE,
-        ..Outcome::done("")
+    served.map(|report| {
+        log::tell(Event::Stopped {
+            accepted: report.accepted_count,
+            cut: report.timed_out_count + report.gave_way_count + report.cut_at_shutdown_count,
+        });
+        Outcome {
+            code: DONE,
+            ..Outcome::done("")
+        }
     })
 }
 
@@ -152,6 +192,10 @@ fn app(office: &Arc<Office>) -> Router {
     device::router(Arc::clone(office), DeviceLimits::default())
         .merge(console::router(desk, now_s))
         .route("/", get(to_console).fallback(to_console))
+        .layer(from_fn_with_state(
+            Arc::clone(office.metrics()),
+            watch::count,
+        ))
 }
 
 /// Whatever the method: who sends something here is lost, and the console says where to go.
@@ -178,6 +222,38 @@ fn merge(settings: &mut Settings, args: &ServeArgs) {
         if !settings.names.contains(name) {
             settings.names.push(name.clone());
         }
+    }
+}
+
+/// Where the figures are shown, if anywhere: nobody but this machine may reach them.
+fn metrics_of(args: &ServeArgs) -> Result<Option<SocketAddr>, Outcome> {
+    let Some(asked) = &args.metrics else {
+        return Ok(None);
+    };
+    let sound = asked
+        .parse()
+        .ok()
+        .filter(|address: &SocketAddr| address.ip().is_loopback());
+    sound.map(Some).ok_or_else(|| {
+        Outcome::failed(
+            NOT_UNDERSTOOD,
+            format!(
+                "--metrics {asked}: figures are shown to this machine alone, so write \
+                 {METRICS_EXAMPLE} or [::1]:9464; let what gathers them run here, or come through \
+                 a tunnel"
+            ),
+        )
+    })
+}
+
+fn tell_started(office: &Office, connections_max: usize) {
+    match office.read(|snapshot| office.hub().state(snapshot)) {
+        Ok(state) => log::tell(Event::Started {
+            entries: state.size,
+            generation: state.generation,
+            connections_max,
+        }),
+        Err(fault) => log::failed(Doing::Upkeep, &fault),
     }
 }
 
@@ -233,18 +309,18 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     line
 }
 
-fn not_bound(address: SocketAddr, cause: &io::Error) -> Outcome {
+fn not_bound(option: &str, address: SocketAddr, cause: &io::Error) -> Outcome {
     let port = address.port();
     let (ip, kind) = (address.ip(), cause.kind());
     let why = if kind == io::ErrorKind::AddrInUse {
         format!(
             "port {port} is in use on {ip}: end the program that has it, or choose another with \
-             --listen {ip}:PORT (port 0 takes a free one)"
+             {option} {ip}:PORT (port 0 takes a free one)"
         )
     } else if kind == io::ErrorKind::PermissionDenied {
         format!(
             "port {port} needs the rights of the system's administrator: choose one above 1023 \
-             with --listen"
+             with {option}"
         )
     } else if kind == io::ErrorKind::AddrNotAvailable {
         format!("{ip} is no address of this machine: choose one that it has, or 0.0.0.0 for all")
@@ -254,13 +330,43 @@ fn not_bound(address: SocketAddr, cause: &io::Error) -> Outcome {
     Outcome::failed(NOT_DONE, why)
 }
 
-/// The one line that a start says.
-fn say_where(bound: SocketAddr) {
+/// The socket for commands.
+fn take_commands(office: &Office) -> Result<UnixListener, Outcome> {
+    admin::listen(office.directory()).map_err(|cause| {
+        let why = format!(
+            "no socket for commands can be made in {} ({cause}): use a shorter path on a local disk",
+            office.directory().display()
+        );
+        Outcome::failed(NO_DATA, why)
+    })
+}
+
+/// Begins to show figures, and says where.
+async fn show_figures(
+    office: &Arc<Office>,
+    address: SocketAddr,
+    beside: &mut JoinSet<()>,
+) -> Result<SocketAddr, Outcome> {
+    let not_bound = |cause| not_bound("--metrics", address, &cause);
+    let listener = TcpListener::bind(address).await.map_err(not_bound)?;
+    let bound = listener.local_addr().map_err(not_bound)?;
+    beside.spawn(watch::serve(listener, Arc::clone(office)));
+    Ok(bound)
+}
+
+/// What a start says, in one line each.
+fn say_where(bound: SocketAddr, figures: Option<SocketAddr>) {
     // Nobody to tell is no reason not to serve.
     drop(writeln!(
         io::stdout(),
         "listening on https://{bound} (console: https://{bound}/console)"
     ));
+    if let Some(address) = figures {
+        drop(writeln!(
+            io::stdout(),
+            "figures for this machine at http://{address}/metrics"
+        ));
+    }
 }
 
 /// Drops what has run out, at once and then once a day.
@@ -275,8 +381,8 @@ async fn keep_up(office: Arc<Office>) {
             ledger.prune_sessions(now_s())?;
             Ok(())
         });
-        if dropped.await.is_err() {
-            crate::tell("what has run out could not be dropped; it is tried again tomorrow");
+        if let Err(WriteError::Refused(Refusal::Store(fault))) = dropped.await {
+            log::failed(Doing::Upkeep, &fault);
         }
     }
 }

@@ -9,50 +9,53 @@
 //!
 //! hyper has one timer for reading a head, and it runs while a connection is idle too: with it, a
 //! phone that keeps its connection open for ten minutes and a stranger who sends one header byte a
-//! minute would be the same. So hyper's timer is off, and `Clock` here follows the phases from the
-//! bytes that pass and from the answer's body.
+//! minute would be the same. So hyper's timer is off, and `Clock` follows the phases from the
+//! bytes that pass and from the answer's body, see `clock`.
 //!
 //! Who speaks plain HTTP is told so before any handshake, see `farewell`.
 //!
-//! What is absent: no peer address is read, logged or stored; no connection is accepted that there
-//! is no room for (it waits in the system's backlog); no handler's panic leaves its connection; no
-//! answer carries a `date` header, which costs 37 bytes on each visit and which no phone believes.
+//! When all room is taken, a stranger gives way to who comes, see `room`.
+//!
+//! What is absent: no peer address is logged, or stored for longer than its connection; no handler's
+//! panic leaves its connection; no answer carries a `date` header, which costs 37 bytes on each
+//! visit and which no phone believes.
 
+mod clock;
 mod farewell;
+mod room;
 
-use std::{
-    io,
-    pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{Router, body::Body, http::StatusCode, response::IntoResponse as _};
-use hyper::{
-    body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint},
-    header::{CONNECTION, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
-};
+use axum::Router;
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    task::{JoinError, JoinSet},
-    time::{Instant, Sleep, sleep, sleep_until, timeout},
-};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower_service::Service as _;
 
+use clock::{AskedBody, Clock, ClockedBody, ClockedIo, Deadline, Phase};
 pub use farewell::LINGER_BYTES_MAX;
-use farewell::{Linger, refuse_plain_http, speaks_plain_http};
+use farewell::{refuse_plain_http, speaks_plain_http};
+pub(crate) use room::Peer;
+use room::{From, Room, Seat};
+
+use crate::log::{self, Event};
+use crate::metrics::{HandshakeEnd, Metrics, Shed};
 
 /// Connections open at once. An idle one was measured at 21 kB, so this many need some 90 MB.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -86,7 +89,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Limits of the accept loop. The defaults are meant for phones on 2G.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptLimits {
-    /// Connections open at once; the next ones wait in the system's backlog.
+    /// Connections open at once; for the next one a stranger gives way, or it waits.
     pub connections_max: usize,
     /// Time for a TLS handshake.
     pub handshake_timeout: Duration,
@@ -130,6 +133,8 @@ pub struct ServeReport {
     pub timed_out_count: u64,
     /// Connections that ended by a panic in a handler.
     pub panicked_count: u64,
+    /// Connections of strangers, or idle ones, cut when others needed the room.
+    pub gave_way_count: u64,
     /// Connections cut because they outlived the grace of a shutdown.
     pub cut_at_shutdown_count: u64,
     /// Times accept failed.
@@ -141,7 +146,8 @@ impl ServeReport {
         *match ended {
             Ok(Ended::Closed) => &mut self.closed_count,
             Ok(Ended::HandshakeFailed) => &mut self.handshakes_failed_count,
-            Ok(Ended::TimedOut) => &mut self.timed_out_count,
+            Ok(Ended::Cut(Shed::Room)) => &mut self.gave_way_count,
+            Ok(Ended::Cut(_)) => &mut self.timed_out_count,
             Err(error) if error.is_panic() => &mut self.panicked_count,
             Err(_) => &mut self.cut_at_shutdown_count,
         } += 1;
@@ -149,6 +155,7 @@ impl ServeReport {
 }
 
 /// Serves `app` over TLS on `listener` until `shutdown` is ready, then lets running requests end.
+/// What happens is counted in `metrics`.
 ///
 /// An error means that the listener itself is of no use any more.
 pub async fn serve(
@@ -156,6 +163,7 @@ pub async fn serve(
     tls: Arc<ServerConfig>,
     app: Router,
     limits: AcceptLimits,
+    metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<ServeReport> {
     let mut shutdown = pin!(shutdown);
@@ -164,12 +172,14 @@ pub async fn serve(
         tls: TlsAcceptor::from(tls),
         app,
         limits,
+        metrics: Arc::clone(&metrics),
     });
-    let mut accepting = Accepting::new(listener, limits.connections_max);
+    let mut accepting = Accepting::new(listener, limits);
+    metrics.room(accepting.room.seats_max());
     let mut tasks = JoinSet::new();
     let mut report = ServeReport::default();
     let listener_result = loop {
-        let (stream, room) = tokio::select! {
+        let arrived = tokio::select! {
             biased;
             () = &mut shutdown => break Ok(()),
             // Ended tasks are taken out as they end; else they would pile up while nobody connects.
@@ -177,22 +187,27 @@ pub async fn serve(
                 report.add(ended);
                 continue;
             }
-            accepted = accepting.next(&mut report.accept_errors_count) => match accepted {
-                Ok(accepted) => accepted,
+            arrived = accepting.next(&mut report.accept_errors_count, &metrics) => match arrived {
+                Ok(arrived) => arrived,
                 Err(error) => break Err(error),
             },
         };
         report.accepted_count += 1;
+        metrics.accepted();
         let (server, closing) = (Arc::clone(&server), closing.clone());
+        let open = Open(Arc::clone(&metrics));
         tasks.spawn(async move {
-            let ended = Box::pin(server.connection(stream, closing)).await;
-            drop(room);
+            let ended = server.arrived(arrived, closing).await;
+            drop(open);
             ended
         });
     };
     drop(accepting);
     drop(close);
     drain(tasks, SHUTDOWN_GRACE, &mut report).await;
+    for _ in 0..report.cut_at_shutdown_count {
+        metrics.shed(Shed::Shutdown);
+    }
     listener_result.map(|()| report)
 }
 
@@ -210,45 +225,88 @@ async fn drain(mut tasks: JoinSet<Ended>, grace: Duration, report: &mut ServeRep
     }
 }
 
+/// Counts a connection as open until it is dropped, also by a panic.
+struct Open(Arc<Metrics>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+/// A connection with its seat.
+struct Arrived {
+    stream: TcpStream,
+    seat: Seat,
+    clock: Clock,
+}
+
 /// The listener with its room. Dropping `next` half way loses nothing, so it can stand in a select.
 struct Accepting {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
+    limits: AcceptLimits,
     pause: Duration,
+    /// Accepted, and without a seat so far.
+    standing: Option<(TcpStream, From, Clock)>,
 }
 
 impl Accepting {
-    fn new(listener: TcpListener, connections_max: usize) -> Self {
-        let room = connections_max.clamp(1, Semaphore::MAX_PERMITS);
+    fn new(listener: TcpListener, limits: AcceptLimits) -> Self {
         Self {
             listener,
-            room: Arc::new(Semaphore::new(room)),
+            room: Room::new(limits.connections_max),
+            limits,
             pause: PAUSE_MIN,
+            standing: None,
         }
     }
 
-    /// Waits for room first and for a connection second: what is not accepted costs the process
-    /// nothing, and the peer simply waits.
-    async fn next(
+    /// Waits for a connection first and for its seat second: nobody gives way before somebody
+    /// came. While one waits, the others wait in the system's backlog and cost the process nothing.
+    async fn next(&mut self, errors_count: &mut u64, metrics: &Metrics) -> io::Result<Arrived> {
+        if self.standing.is_none() {
+            self.standing = Some(self.accept(errors_count, metrics).await?);
+        }
+        let seat = match &self.standing {
+            Some((_, from, clock)) => self.room.enter(*from, clock).await,
+            None => return Err(io::ErrorKind::Interrupted.into()),
+        };
+        match self.standing.take() {
+            Some((stream, _, clock)) => Ok(Arrived {
+                stream,
+                seat,
+                clock,
+            }),
+            None => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    async fn accept(
         &mut self,
         errors_count: &mut u64,
-    ) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-        let room = Arc::clone(&self.room)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
+        metrics: &Metrics,
+    ) -> io::Result<(TcpStream, From, Clock)> {
         loop {
             let error = match self.listener.accept().await {
-                Ok((stream, _address)) => {
-                    self.pause = PAUSE_MIN;
-                    return Ok((stream, room));
+                Ok((stream, address)) => {
+                    if self.pause > PAUSE_MIN {
+                        self.pause = PAUSE_MIN;
+                        log::tell(Event::Room(log::Room::AcceptsAgain));
+                    }
+                    return Ok((stream, From::of(address.ip()), Clock::new(self.limits)));
                 }
                 Err(error) => error,
             };
             *errors_count += 1;
+            metrics.accept_failed();
             match AfterAcceptError::of(&error) {
                 AfterAcceptError::Again => {}
                 AfterAcceptError::Pause => {
+                    let errno = error.raw_os_error().unwrap_or(0);
+                    if self.pause == PAUSE_MIN {
+                        log::tell(Event::Room(log::Room::AcceptFails { errno }));
+                    }
                     // The connection stays in the backlog and the socket stays readable: without a
                     // pause this would be a busy loop until some file is closed.
                     let pause = self.pause;
@@ -300,7 +358,26 @@ impl AfterAcceptError {
 enum Ended {
     Closed,
     HandshakeFailed,
-    TimedOut,
+    Cut(Shed),
+}
+
+/// Counts how a handshake ended; dropped before that is known, it was cut.
+struct Shaken<'a> {
+    metrics: &'a Metrics,
+    end: HandshakeEnd,
+}
+
+impl<'a> Shaken<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        let end = HandshakeEnd::Cut;
+        Self { metrics, end }
+    }
+}
+
+impl Drop for Shaken<'_> {
+    fn drop(&mut self) {
+        self.metrics.handshake(self.end);
+    }
 }
 
 /// What all connections share.
@@ -308,10 +385,35 @@ struct Server {
     tls: TlsAcceptor,
     app: Router,
     limits: AcceptLimits,
+    metrics: Arc<Metrics>,
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream, mut closing: watch::Receiver<()>) -> Ended {
+    /// Serves a connection until it ends, or has to give way.
+    async fn arrived(&self, arrived: Arrived, closing: watch::Receiver<()>) -> Ended {
+        let Arrived {
+            stream,
+            seat,
+            clock,
+        } = arrived;
+        let served = Box::pin(self.connection(stream, seat.peer(), clock, closing));
+        let ended = tokio::select! {
+            ended = served => ended,
+            () = seat.asked_to_leave() => Ended::Cut(Shed::Room),
+        };
+        if let Ended::Cut(cause) = ended {
+            self.metrics.shed(cause);
+        }
+        ended
+    }
+
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        peer: Peer,
+        clock: Clock,
+        mut closing: watch::Receiver<()>,
+    ) -> Ended {
         if prepare(&stream).is_err() {
             return Ended::Closed; // the peer is gone already
         }
@@ -321,15 +423,21 @@ impl Server {
             _ = closing.changed() => return Ended::Closed,
             done = handshake => match done {
                 Ok(Some(stream)) => stream,
-                Ok(None) | Err(_) => return Ended::HandshakeFailed,
+                Ok(None) => return Ended::HandshakeFailed,
+                Err(_elapsed) => {
+                    self.metrics.shed(Shed::Handshake);
+                    return Ended::HandshakeFailed;
+                }
             },
         };
-        let clock = Clock::new(self.limits);
-        let service = service_fn(|request| self.answer(request, clock.clone()));
+        // A fresh connection must ask at once: who opens one has something to say.
+        clock.enter(Phase::Head);
+        let service = service_fn(|request| self.answer(request, peer.clone(), clock.clone()));
         let io = TokioIo::new(ClockedIo {
             stream,
             clock: clock.clone(),
             linger: None,
+            metrics: Arc::clone(&self.metrics),
         });
         let mut connection = pin!(self.http().serve_connection(io, service));
         let mut deadline = pin!(Deadline::new(clock.clone()));
@@ -347,11 +455,23 @@ impl Server {
 
     /// The TLS stream, unless the peer cannot or does not want to speak it.
     async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let mut shaken = Shaken::new(&self.metrics);
         if speaks_plain_http(&stream).await {
+            shaken.end = HandshakeEnd::PlainHttp;
             refuse_plain_http(stream, self.limits.linger_timeout).await;
             return None;
         }
-        self.tls.accept(stream).await.ok()
+        let Ok(stream) = self.tls.accept(stream).await else {
+            shaken.end = HandshakeEnd::Failed;
+            return None;
+        };
+        shaken.end = match stream.get_ref().1.handshake_kind() {
+            Some(HandshakeKind::Resumed) => HandshakeEnd::Resumed,
+            Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest) | None => {
+                HandshakeEnd::Full
+            }
+        };
+        Some(stream)
     }
 
     fn http(&self) -> http1::Builder {
@@ -367,17 +487,22 @@ impl Server {
 
     async fn answer(
         &self,
-        request: hyper::Request<Incoming>,
+        mut request: hyper::Request<Incoming>,
+        peer: Peer,
         clock: Clock,
     ) -> Result<hyper::Response<ClockedBody>, std::convert::Infallible> {
         clock.enter(Phase::Handling);
+        request.extensions_mut().insert(peer);
         let mut app = self.app.clone();
         let request = request.map(|body| Body::new(AskedBody::new(body, clock.clone())));
         let handled = timeout(self.limits.request_timeout, app.call(request)).await;
         let response = match handled {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_elapsed) => request_timed_out(),
+            Err(_elapsed) => {
+                self.metrics.shed(Shed::Request);
+                request_timed_out()
+            }
         };
         clock.enter(Phase::Answering);
         Ok(response.map(|body| ClockedBody { body, clock }))
@@ -402,263 +527,6 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
         .with_time(KEEPALIVE_AFTER)
         .with_interval(KEEPALIVE_INTERVAL);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-/// Where a connection stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// A head is coming in.
-    Head,
-    /// The handler runs; it is bounded by its own timeout, which still can answer.
-    Handling,
-    /// The answer goes out; each byte that the peer takes starts the time anew.
-    Answering,
-    /// All of the answer is in the buffers and has to leave them. Most answers are one small piece
-    /// that hyper takes at once; without this phase a peer that takes nothing would pass for idle.
-    Flushing,
-    /// Between two requests.
-    Idle,
-}
-
-/// The phase of one connection and since when, seen by its stream, its service and its answer.
-#[derive(Clone)]
-struct Clock {
-    limits: AcceptLimits,
-    since: Arc<Mutex<(Phase, Instant)>>,
-    /// Whether some of the last request's body was left unread.
-    unread: Arc<AtomicBool>,
-}
-
-impl Clock {
-    /// A fresh connection must ask at once: who opens one has something to say.
-    fn new(limits: AcceptLimits) -> Self {
-        Self {
-            limits,
-            since: Arc::new(Mutex::new((Phase::Head, Instant::now()))),
-            unread: Arc::new(AtomicBool::new(false)),
-        }
-    }
-
-    fn enter(&self, phase: Phase) {
-        *self.lock() = (phase, Instant::now());
-    }
-
-    fn bytes_came(&self) {
-        let mut since = self.lock();
-        if since.0 == Phase::Idle {
-            *since = (Phase::Head, Instant::now());
-        }
-    }
-
-    fn bytes_went(&self) {
-        let mut since = self.lock();
-        if matches!(since.0, Phase::Answering | Phase::Flushing) {
-            since.1 = Instant::now();
-        }
-    }
-
-    fn buffers_empty(&self) {
-        let mut since = self.lock();
-        if since.0 == Phase::Flushing {
-            *since = (Phase::Idle, Instant::now());
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let (phase, since) = *self.lock();
-        match phase {
-            Phase::Head => since.checked_add(self.limits.header_timeout),
-            Phase::Handling => None,
-            Phase::Answering | Phase::Flushing => since.checked_add(self.limits.request_timeout),
-            Phase::Idle => since.checked_add(self.limits.idle_timeout),
-        }
-    }
-
-    /// Nothing can panic while the lock is held, and a pair of plain values has no broken state.
-    fn lock(&self) -> MutexGuard<'_, (Phase, Instant)> {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Polls a connection and cuts it when its phase has lasted too long.
-///
-/// The phase changes only while the connection is polled, so looking at the clock after each poll
-/// is enough; a shorter phase moves the alarm forward.
-struct Deadline {
-    clock: Clock,
-    armed: Option<Instant>,
-    alarm: Pin<Box<Sleep>>,
-}
-
-impl Deadline {
-    fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            armed: None,
-            alarm: Box::pin(sleep_until(Instant::now())),
-        }
-    }
-
-    async fn bound<F, E>(mut self: Pin<&mut Self>, mut connection: Pin<&mut F>) -> Ended
-    where
-        F: Future<Output = Result<(), E>>,
-    {
-        std::future::poll_fn(|context| {
-            if connection.as_mut().poll(context).is_ready() {
-                // An error is a peer that left or spoke no HTTP: nobody here can act on it.
-                return Poll::Ready(Ended::Closed);
-            }
-            self.poll_alarm(context).map(|()| Ended::TimedOut)
-        })
-        .await
-    }
-
-    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.clock.deadline();
-        let Some(at) = deadline else {
-            self.armed = None;
-            return Poll::Pending;
-        };
-        if self.armed != deadline {
-            self.armed = deadline;
-            self.alarm.as_mut().reset(at);
-        }
-        self.alarm.as_mut().poll(context)
-    }
-}
-
-/// The TLS stream, telling the clock when bytes pass.
-struct ClockedIo {
-    stream: TlsStream<TcpStream>,
-    clock: Clock,
-    linger: Option<Linger>,
-}
-
-impl AsyncRead for ClockedIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.clock.bytes_came();
-        }
-        result
-    }
-}
-
-impl AsyncWrite for ClockedIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if matches!(result, Poll::Ready(Ok(1..))) {
-            self.clock.bytes_went();
-        }
-        result
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper asks for this only after it has written all that it holds.
-        let result = Pin::new(&mut self.stream).poll_flush(context);
-        if matches!(result, Poll::Ready(Ok(()))) {
-            self.clock.buffers_empty();
-        }
-        result
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.linger.is_none() {
-            // hyper's answer is out; this says the farewell of TLS and closes our direction.
-            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if !this.clock.unread.load(Ordering::Relaxed) {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let limit = this.clock.limits.linger_timeout;
-        let linger = this.linger.get_or_insert_with(|| Linger::new(limit));
-        // Nobody will look at it, so it is not even decrypted.
-        linger
-            .poll(Pin::new(this.stream.get_mut().0), context)
-            .map(Ok)
-    }
-}
-
-/// The request's body, which knows whether somebody read all of it.
-struct AskedBody {
-    body: Incoming,
-    clock: Clock,
-}
-
-impl AskedBody {
-    fn new(body: Incoming, clock: Clock) -> Self {
-        let asked = Self { body, clock };
-        asked.note(asked.body.is_end_stream());
-        asked
-    }
-
-    fn note(&self, ended: bool) {
-        self.clock.unread.store(!ended, Ordering::Relaxed);
-    }
-}
-
-impl HttpBody for AskedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.note(frame.is_none() || self.body.is_end_stream());
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The answer's body; when hyper lets go of it, all of the answer is in the buffers.
-struct ClockedBody {
-    body: Body,
-    clock: Clock,
-}
-
-impl Drop for ClockedBody {
-    fn drop(&mut self) {
-        self.clock.enter(Phase::Flushing);
-    }
-}
-
-impl HttpBody for ClockedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

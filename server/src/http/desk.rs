@@ -26,6 +26,7 @@ use super::console::desk::{
     HeldPage, InviteId, InvitePage, ListFilter, ListPage, MemberRow, Officer, PageKey,
     QuarantinePage, RecordPage, ReviewInput, SessionRow, SignInRow,
 };
+use crate::log::{self, Doing};
 use crate::now_s;
 use crate::office::Office;
 use crate::store::{self, AuditEntry, Scope, ScopeArea, Snapshot};
@@ -42,7 +43,7 @@ impl From<LedgerFault> for DeskError {
         match fault {
             LedgerFault::Full => Self::StorageFull,
             LedgerFault::Damaged(_) | LedgerFault::Failed(_) => {
-                crate::tell(&format!("the console could not be answered: {fault}"));
+                log::failed(Doing::Page, &fault);
                 Self::Failed
             }
         }

@@ -19,6 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -32,7 +33,10 @@ use sync_core::limits::REQUEST_BYTES_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::accept::Peer;
 use super::limit::{DeviceLimiter, DeviceLimits, RetryAfterSeconds};
+use crate::log::{self, Disk, Doing, Event, StoreFault};
+use crate::metrics::{EnrolEnd, VisitEnd};
 use crate::now_s;
 use crate::office::{Office, acting};
 use crate::random;
@@ -48,6 +52,11 @@ const DRAIN_BYTES_MAX: usize = 4 * REQUEST_BYTES_MAX;
 pub const BODIES_KIB_MAX: u32 = 64 * 1024;
 /// Bodies that are unpacked or packed at once: it is work for the processor, not for the disk.
 pub const AT_WORK_MAX: usize = 8;
+/// Requests to enrol that may wait for the writer at once; the next ones wait before it, so that
+/// strangers with invented codes leave its queue to visits.
+pub const ENROLLING_MAX: usize = 16;
+/// Kibibytes that the room of a body grows by.
+const ROOM_STEP_KIB: usize = 4;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -58,6 +67,7 @@ struct Port {
     started: Instant,
     bodies: Arc<Semaphore>,
     at_work: Arc<Semaphore>,
+    enrolling: Arc<Semaphore>,
 }
 
 /// The routes of the phones. `limits` is how often one device may come.
@@ -70,6 +80,7 @@ pub fn router(office: Arc<Office>, limits: DeviceLimits) -> Router {
         started: Instant::now(),
         bodies: Arc::new(Semaphore::new(permits)),
         at_work: Arc::new(Semaphore::new(AT_WORK_MAX)),
+        enrolling: Arc::new(Semaphore::new(ENROLLING_MAX)),
     });
     Router::new()
         .route("/healthz", get(health).fallback(health_by_get))
@@ -120,11 +131,14 @@ struct Trouble {
     code: ProblemCode,
     detail: String,
     retry_after_s: Option<u64>,
+    /// As what it is counted.
+    end: VisitEnd,
 }
 
 impl Trouble {
     fn of(status: StatusCode, code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
+            end: VisitEnd::Problem(code),
             status,
             code,
             detail: detail.into(),
@@ -132,8 +146,9 @@ impl Trouble {
         }
     }
 
-    fn busy() -> Self {
+    fn busy(end: VisitEnd) -> Self {
         Self {
+            end,
             retry_after_s: Some(BUSY_RETRY_S),
             ..Self::of(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -145,6 +160,14 @@ impl Trouble {
 
     fn failed() -> Self {
         Self::of(StatusCode::OK, ProblemCode::Failed, "the server failed")
+    }
+
+    fn of_stop(stop: Stop) -> Self {
+        if matches!(stop.code, ProblemCode::Failed) {
+            // What the store says is not for a stranger.
+            return Self::failed();
+        }
+        Self::of(StatusCode::OK, stop.code, stop.detail)
     }
 
     fn response(&self) -> Response {
@@ -164,39 +187,47 @@ const BUSY_RETRY_S: u64 = 30;
 impl From<Stop> for Trouble {
     fn from(stop: Stop) -> Self {
         if matches!(stop.code, ProblemCode::Failed) {
-            // What the store says is for the operator, not for a stranger.
-            crate::tell(&format!("a visit failed: {}", stop.detail));
-            return Self::failed();
+            log::tell(Event::Disk(Disk::Failed {
+                doing: Doing::Visit,
+                fault: StoreFault::Unnamed,
+            }));
         }
-        Self::of(StatusCode::OK, stop.code, stop.detail)
+        Self::of_stop(stop)
     }
 }
 
 impl From<LedgerFault> for Trouble {
     fn from(fault: LedgerFault) -> Self {
-        Stop::from(fault).into()
+        log::failed(Doing::Visit, &fault);
+        Self::of_stop(fault.into())
     }
 }
 
 impl From<BodyFault> for Trouble {
     fn from(fault: BodyFault) -> Self {
         match fault {
-            BodyFault::Type => Self::of(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                ProblemCode::Malformed,
-                format!("send {BODY_TYPE}"),
-            ),
+            BodyFault::Type => Self {
+                end: VisitEnd::MediaType,
+                ..Self::of(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    ProblemCode::Malformed,
+                    format!("send {BODY_TYPE}"),
+                )
+            },
             BodyFault::TooLarge => Self::of(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 ProblemCode::TooLarge,
                 format!("a body has {REQUEST_BYTES_MAX} bytes at most"),
             ),
-            BodyFault::Busy => Self::busy(),
-            BodyFault::Cut => Self::of(
-                StatusCode::BAD_REQUEST,
-                ProblemCode::Malformed,
-                "the body ended too early",
-            ),
+            BodyFault::Busy => Self::busy(VisitEnd::BusyBodies),
+            BodyFault::Cut => Self {
+                end: VisitEnd::Cut,
+                ..Self::of(
+                    StatusCode::BAD_REQUEST,
+                    ProblemCode::Malformed,
+                    "the body ended too early",
+                )
+            },
         }
     }
 }
@@ -204,12 +235,14 @@ impl From<BodyFault> for Trouble {
 impl From<WriteError> for Trouble {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Busy => Self::busy(),
+            WriteError::Busy => Self::busy(VisitEnd::BusyWriter),
             WriteError::Stopped => Self::failed(),
-            WriteError::Refused(Refusal::Store(fault)) => fault.into(),
-            WriteError::Refused(refusal) => {
-                Self::of(StatusCode::OK, ProblemCode::Malformed, refusal.to_string())
-            }
+            // The writer has told of it.
+            WriteError::Refused(Refusal::Store(fault)) => Self::of_stop(fault.into()),
+            WriteError::Refused(refusal) => Self {
+                end: VisitEnd::Refused,
+                ..Self::of(StatusCode::OK, ProblemCode::Malformed, refusal.to_string())
+            },
         }
     }
 }
@@ -217,6 +250,7 @@ impl From<WriteError> for Trouble {
 impl From<RetryAfterSeconds> for Trouble {
     fn from(after: RetryAfterSeconds) -> Self {
         Self {
+            end: VisitEnd::TooOften,
             retry_after_s: Some(after.0),
             ..Self::of(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -247,15 +281,12 @@ impl Port {
         }
         let declared = headers.get(CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let room_bytes = declared.unwrap_or(bytes_max);
-        if room_bytes > bytes_max {
+        if declared.is_some_and(|length| length > bytes_max) {
             drain(body).await;
             return Err(BodyFault::TooLarge);
         }
-        let kib = u32::try_from(room_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.bodies).try_acquire_many_owned(kib.max(1));
-        let room = room.map_err(|_none_left| BodyFault::Busy)?;
         let (mut bytes, mut body) = (Vec::new(), body);
+        let mut room = self.room_for(0)?;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_cut| BodyFault::Cut)?;
             let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
@@ -263,9 +294,18 @@ impl Port {
                 drain(body).await;
                 return Err(BodyFault::TooLarge);
             }
+            // As bytes come, not as a head declares them: with some hundred heads, and a byte a
+            // second, strangers would else hold all the room for minutes.
+            room.merge(self.room_for(missing_kib(&room, bytes.len() + data.len()))?);
             bytes.extend_from_slice(data);
         }
         Ok(Taken { bytes, _room: room })
+    }
+
+    /// Room for so many more kibibytes of a body.
+    fn room_for(&self, kib: u32) -> Result<OwnedSemaphorePermit, BodyFault> {
+        let room = Arc::clone(&self.bodies).try_acquire_many_owned(kib);
+        room.map_err(|_none_left| BodyFault::Busy)
     }
 
     /// Runs work for the processor, a few at a time.
@@ -282,8 +322,8 @@ impl Port {
         }
     }
 
-    async fn visit(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Trouble> {
-        let taken = self.take(headers, body, REQUEST_BYTES_MAX).await?;
+    async fn visit(self: &Arc<Self>, parts: &Parts, body: Body) -> Result<Vec<u8>, Trouble> {
+        let taken = self.take(&parts.headers, body, REQUEST_BYTES_MAX).await?;
         let port = Arc::clone(self);
         let coming = self.office.writer().expect_visit();
         let arrived = self
@@ -297,6 +337,9 @@ impl Port {
         let port = Arc::clone(self);
         let verified = self.work(move || port.verify(&arrived)).await?;
         self.check_rate(&verified)?;
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            peer.is_known();
+        }
         let told = match self.office.hub().look(&verified) {
             Some(told) => {
                 drop(coming);
@@ -380,46 +423,85 @@ impl Port {
 
 async fn sync(State(port): State<Arc<Port>>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
-    match port.visit(&parts.headers, body).await {
-        Ok(answer) => plain(StatusCode::OK, answer),
-        Err(trouble) => trouble.response(),
-    }
+    let (end, response) = match port.visit(&parts, body).await {
+        Ok(answer) => (VisitEnd::Answered, plain(StatusCode::OK, answer)),
+        Err(trouble) => (trouble.end, trouble.response()),
+    };
+    port.office.metrics().visit(end);
+    response
+}
+
+/// What is missing for a body of so many bytes, in kibibytes.
+fn missing_kib(room: &OwnedSemaphorePermit, bytes: usize) -> u32 {
+    let wanted = bytes.div_ceil(ROOM_STEP_KIB * 1024) * ROOM_STEP_KIB;
+    let missing = wanted.saturating_sub(room.num_permits());
+    u32::try_from(missing).unwrap_or(u32::MAX)
 }
 
 /// The answer of an enrolment, or its refusal in words: a person stands before the phone.
 async fn enrol(State(port): State<Arc<Port>>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
-    let taken = match port.take(&parts.headers, body, ENROL_BYTES_MAX).await {
-        Ok(taken) => taken,
-        Err(fault) => return Trouble::from(fault).response(),
-    };
-    let asked = match EnrolRequest::from_bytes(&taken.bytes) {
-        Ok(asked) => asked,
-        Err(malformed) => {
-            let line = format!("this is no request to enrol: {malformed}");
-            return words(StatusCode::BAD_REQUEST, &line);
+    let (end, response) = port.enrol(&parts.headers, body).await;
+    port.office.metrics().enrolment(end);
+    response
+}
+
+impl Port {
+    async fn enrol(&self, headers: &HeaderMap, body: Body) -> (EnrolEnd, Response) {
+        let taken = match self.take(headers, body, ENROL_BYTES_MAX).await {
+            Ok(taken) => taken,
+            Err(fault) => {
+                let end = match fault {
+                    BodyFault::Busy => EnrolEnd::Busy,
+                    BodyFault::Type | BodyFault::TooLarge | BodyFault::Cut => EnrolEnd::Malformed,
+                };
+                return (end, Trouble::from(fault).response());
+            }
+        };
+        let asked = match EnrolRequest::from_bytes(&taken.bytes) {
+            Ok(asked) => asked,
+            Err(malformed) => {
+                let line = format!("this is no request to enrol: {malformed}");
+                return (EnrolEnd::Malformed, words(StatusCode::BAD_REQUEST, &line));
+            }
+        };
+        let Ok(_turn) = self.enrolling.acquire().await else {
+            return (EnrolEnd::Failed, Trouble::failed().response());
+        };
+        let enrolled = self
+            .office
+            .writer()
+            .act_soon(move |hub, ledger| hub.enrol(ledger, &asked, now_s()))
+            .await;
+        match enrolled {
+            Ok(answer) => (EnrolEnd::Asked, plain(StatusCode::OK, answer.to_bytes())),
+            Err(WriteError::Refused(Refusal::Store(LedgerFault::Full))) => (
+                EnrolEnd::Failed,
+                words(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server's disk is full; try again later",
+                ),
+            ),
+            Err(WriteError::Refused(Refusal::Store(_)) | WriteError::Stopped) => (
+                EnrolEnd::Failed,
+                words(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server failed; try again later",
+                ),
+            ),
+            Err(WriteError::Busy) => {
+                let busy = Trouble::busy(VisitEnd::BusyWriter);
+                (EnrolEnd::Busy, busy.response())
+            }
+            Err(WriteError::Refused(Refusal::DeviceKnown)) => (
+                EnrolEnd::Known,
+                words(StatusCode::CONFLICT, &Refusal::DeviceKnown.to_string()),
+            ),
+            Err(WriteError::Refused(refusal)) => (
+                EnrolEnd::Refused,
+                words(StatusCode::FORBIDDEN, &refusal.to_string()),
+            ),
         }
-    };
-    let enrolled = port
-        .office
-        .writer()
-        .act_soon(move |hub, ledger| hub.enrol(ledger, &asked, now_s()))
-        .await;
-    match enrolled {
-        Ok(answer) => plain(StatusCode::OK, answer.to_bytes()),
-        Err(WriteError::Refused(Refusal::Store(LedgerFault::Full))) => words(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server's disk is full; try again later",
-        ),
-        Err(WriteError::Refused(Refusal::Store(_)) | WriteError::Stopped) => words(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server failed; try again later",
-        ),
-        Err(WriteError::Busy) => Trouble::busy().response(),
-        Err(WriteError::Refused(Refusal::DeviceKnown)) => {
-            words(StatusCode::CONFLICT, &Refusal::DeviceKnown.to_string())
-        }
-        Err(WriteError::Refused(refusal)) => words(StatusCode::FORBIDDEN, &refusal.to_string()),
     }
 }
 

@@ -17,6 +17,7 @@ use sync_core::hub::{CaughtUp, StandbyFault, catch_up};
 
 use super::backup::{add_keys, recipient};
 use super::{RecoveryError, told};
+use crate::log::{self, Disk, Event, StandbyFault as Why};
 use crate::now_s;
 use crate::office::{Office, create_directory};
 use crate::store::SqliteStore;
@@ -156,7 +157,8 @@ impl Standby {
                 match self.step() {
                     Ok(more) => {
                         if std::mem::take(&mut failing) {
-                            crate::tell("the copy on the other disk follows again");
+                            self.office.metrics().standby_failing(false);
+                            log::tell(Event::Disk(Disk::StandbyFollows));
                         }
                         if !more {
                             break;
@@ -164,10 +166,9 @@ impl Standby {
                     }
                     Err(why) => {
                         if !std::mem::replace(&mut failing, true) {
-                            crate::tell(&format!(
-                                "the copy on the other disk does not follow; what comes now is on \
-                                 one disk only: {why}"
-                            ));
+                            self.office.metrics().standby_failing(true);
+                            let fault = why_of(&why);
+                            log::tell(Event::Disk(Disk::StandbyFails { fault }));
                         }
                         break;
                     }
@@ -177,6 +178,15 @@ impl Standby {
                 return;
             }
         }
+    }
+}
+
+/// In one word of a closed list: the words of an error name paths.
+fn why_of(error: &RecoveryError) -> Why {
+    if matches!(error, RecoveryError::Parted { .. }) {
+        Why::Parted
+    } else {
+        Why::Disk
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use sync_core::hub::ledger::{Ledger, LedgerFault, Pair, Row, Store, Table, View};
@@ -16,6 +17,7 @@ use super::{areas, fault, fault_in, rows};
 /// It may move to the thread that writes; it cannot be shared.
 pub struct SqliteStore {
     file: OpenFile,
+    commit_took: Option<Duration>,
 }
 
 impl SqliteStore {
@@ -26,7 +28,10 @@ impl SqliteStore {
     /// [`StoreOpenError`]: it says what to do.
     pub fn open(directory: &Path) -> Result<(Self, Opened), StoreOpenError> {
         let (file, opened) = opening::open(directory)?;
-        let mut store = Self { file };
+        let mut store = Self {
+            file,
+            commit_took: None,
+        };
         let filled = store.transact(|ledger| areas::fill_if_empty(ledger.connection));
         match filled {
             Ok(()) => Ok((store, opened)),
@@ -38,6 +43,12 @@ impl SqliteStore {
                 detail: other.to_string(),
             }),
         }
+    }
+
+    /// How long the last commit took, if there was one since this was asked: the disk is synced in
+    /// it.
+    pub fn take_commit_time(&mut self) -> Option<Duration> {
+        self.commit_took.take()
     }
 
     /// Where the database lies.
@@ -157,7 +168,9 @@ impl Store for SqliteStore {
             connection: &transaction,
         })?;
         // With synchronous=FULL the log is on the disk when this returns.
+        let begun = Instant::now();
         transaction.commit().map_err(fault)?;
+        self.commit_took = Some(begun.elapsed());
         Ok(done)
     }
 }

@@ -126,6 +126,12 @@ impl Server {
     /// One on this directory.
     #[track_caller]
     pub(crate) fn at(data: &Path, args: &[&str]) -> Self {
+        Self::telling(data, args, Stdio::inherit())
+    }
+
+    /// The same; what it says of itself goes there.
+    #[track_caller]
+    pub(crate) fn telling(data: &Path, args: &[&str], events: Stdio) -> Self {
         let listen: &[&str] = if args.contains(&"--listen") {
             &[]
         } else {
@@ -137,6 +143,7 @@ impl Server {
             .args(listen)
             .args(args)
             .stdout(Stdio::piped())
+            .stderr(events)
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -13,6 +13,8 @@ mod console;
 mod enrolling;
 mod quarantine;
 #[cfg(test)]
+mod quiet_log;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod starting;

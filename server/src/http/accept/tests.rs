@@ -6,9 +6,10 @@ use std::{
 use axum::routing::{get, post};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     sync::oneshot,
     task::JoinHandle,
+    time::Instant,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -67,6 +68,7 @@ impl Story {
             identity.server_config(),
             app,
             limits,
+            Arc::default(),
             async move { stopped.await.unwrap_or(()) },
         ));
         let connector = TlsConnector::from(Arc::new(client));
@@ -126,6 +128,13 @@ fn app(requests_count: Arc<AtomicUsize>) -> Router {
         )
         .route("/large", get(|| async { vec![7_u8; 32 * 1024 * 1024] }))
         .route("/panic", get(panics))
+        .route("/known", get(known))
+}
+
+/// Somebody who is known, with a request that never ends.
+async fn known(axum::Extension(peer): axum::Extension<Peer>) {
+    peer.is_known();
+    std::future::pending::<()>().await;
 }
 
 async fn panics() -> &'static str {
@@ -419,7 +428,7 @@ async fn a_panic_stays_in_its_connection() {
 }
 
 #[tokio::test]
-async fn when_full_the_next_connection_waits() {
+async fn when_full_a_stranger_gives_way() {
     let story = Story::start(AcceptLimits {
         connections_max: 1,
         ..patient()
@@ -428,6 +437,25 @@ async fn when_full_the_next_connection_waits() {
     let mut first = story.connect().await;
     first.write_all(GET).await.unwrap();
     read_until(&mut first, "chao").await;
+    let mut second = timeout(SOON, story.connect()).await.expect("room is made");
+    second.write_all(GET).await.unwrap();
+    read_until(&mut second, "chao").await;
+    assert_eq!(read_to_end(&mut first).await, "");
+    let report = story.end().await;
+    assert_eq!((report.accepted_count, report.gave_way_count), (2, 1));
+}
+
+#[tokio::test]
+async fn when_full_of_known_ones_at_work_the_next_connection_waits() {
+    let story = Story::start(AcceptLimits {
+        connections_max: 1,
+        ..patient()
+    })
+    .await;
+    let mut first = story.connect().await;
+    let known = b"GET /known HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    first.write_all(known).await.unwrap();
+    sleep(SHORT / 3).await;
     let mut second = Box::pin(story.connect());
     assert!(
         timeout(SHORT, &mut second).await.is_err(),
@@ -437,7 +465,8 @@ async fn when_full_the_next_connection_waits() {
     let mut second = timeout(SOON, second).await.expect("room came free");
     second.write_all(GET).await.unwrap();
     read_until(&mut second, "chao").await;
-    assert_eq!(story.end().await.accepted_count, 2);
+    let report = story.end().await;
+    assert_eq!((report.accepted_count, report.gave_way_count), (2, 0));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use super::Console;
 use super::desk::{Desk, DeskError, Officer, SessionRow};
 use super::page::{Frame, Place, Trouble, see_other, trouble};
 use super::words::Locale;
+use crate::http::accept::Peer;
 
 /// The prefix makes browsers refuse it from anywhere but this host, over TLS.
 pub(super) const SESSION_COOKIE: &str = "__Host-binhyen";
@@ -170,6 +171,9 @@ impl<D: Desk> FromRequestParts<Arc<Console<D>>> for Visitor {
         match console.ask(move |desk| desk.session(hash)).await {
             Ok(found) => {
                 let live = found.filter(|row| console.now_s() < row.expires_s);
+                if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| live.is_some()) {
+                    peer.is_known();
+                }
                 visitor.session = live.map(|row| (token, row));
                 visitor.had_session = visitor.session.is_none();
                 Ok(visitor)

@@ -14,6 +14,7 @@ use crate::enrolment::{INVITATION_DAYS, InviteError, Inviting};
 use crate::http::console::desk::{
     DeskError, DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Officer, Reach,
 };
+use crate::log::{self, Event};
 use crate::now_s;
 use crate::store::{ScopeArea, Snapshot, SqliteLedger};
 
@@ -279,8 +280,8 @@ impl From<InviteError> for DeskError {
         match error {
             InviteError::NoAddress(_) => Self::NoAddress,
             InviteError::NotKept(error) => error.into(),
-            InviteError::NoCode(why) => {
-                crate::tell(&format!("the console could not make a code: {why}"));
+            InviteError::NoCode(_why) => {
+                log::tell(Event::NoCode);
                 Self::Failed
             }
         }
