@@ -119,6 +119,44 @@ fn core_tests_may_read_vectors_but_know_no_clock() {
     bites(rule, "sync-core/src/log.rs", &after, &twice);
 }
 
+// --- what the server says of itself ------------------------------------------------------------
+
+#[test]
+fn only_log_writes_events() {
+    kept_by_sources(sources::only_log_writes_events);
+}
+
+#[test]
+fn only_log_writes_events_bites() {
+    let rule = sources::only_log_writes_events;
+    let path = "server/src/http/device.rs";
+    let at_2 = ["server/src/http/device.rs:2"];
+    for line in [
+        "tracing::info!(\"{name}\");",
+        "use tracing::{info, warn};",
+        "use tracing_subscriber::fmt;",
+        "drop(writeln!(std::io::stderr(), \"{text}\"));",
+    ] {
+        bites(rule, path, &format!("\n{line}\n"), &at_2);
+    }
+    spares(
+        rule,
+        path,
+        "// tracing says it\nlog::tell(Event::NoCode);\n",
+    );
+    spares(rule, "server/src/log.rs", "use tracing::info;\n");
+    spares(
+        rule,
+        "server/src/cli.rs",
+        "writeln!(std::io::stderr(), \"why\");\n",
+    );
+    spares(
+        rule,
+        path,
+        "#[cfg(test)]\nmod tests {\n println!(\"1\");\n}\n",
+    );
+}
+
 // --- who depends on whom ---------------------------------------------------------------------
 
 /// Metadata of a workspace where `from` depends on `to` in this way, and nothing else does.

@@ -226,6 +226,34 @@ pub fn nothing_imports_http(sources: &[Source]) -> Vec<Breach> {
     breaches
 }
 
+/// Events are written by `log.rs` of the server and by nothing else: there they are of closed kinds,
+/// and elsewhere a sentence could hold whatever somebody wrote. (Clippy refuses `println!` and its
+/// like in all of the server.)
+#[must_use]
+pub fn only_log_writes_events(sources: &[Source]) -> Vec<Breach> {
+    const RULE: &str = "only_log_writes_events";
+    const LOG: &str = "server/src/log.rs";
+    let mut breaches = Vec::new();
+    for source in sources.iter().filter(|source| {
+        source.is_rust_below("server/src/") && source.path != LOG && !source.is_test_file()
+    }) {
+        let bare = Code::of(&source.text).product();
+        let libraries = ["tracing", "tracing_subscriber"].into_iter();
+        let named = libraries.flat_map(|name| words(&bare, name).map(move |at| (at, name)));
+        // What goes to standard error outside of the command line is an event.
+        let inside = source.path.strip_prefix("server/src/").unwrap_or_default();
+        let speaks = inside == "cli.rs" || inside.starts_with("cli/");
+        let stderr = words(&bare, "stderr").map(|at| (at, "stderr"));
+        let stderr = stderr.filter(|_| !speaks);
+        for (at, name) in named.chain(stderr) {
+            let line = line_of(&bare, at);
+            let what = format!("{name}: an event is a kind of {LOG}");
+            breaches.push(Breach::at(RULE, source, line, what));
+        }
+    }
+    breaches
+}
+
 /// Only the agreed entries stand at the top of the repository.
 #[must_use]
 pub fn top_level_is_agreed(sources: &[Source]) -> Vec<Breach> {

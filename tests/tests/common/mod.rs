@@ -90,7 +90,13 @@ impl Server {
     /// One on this directory, on a free port.
     #[track_caller]
     pub(crate) fn at(data: &Path, args: &[&str]) -> Self {
-        let mut child = program()
+        Self::run_by(program(), data, args)
+    }
+
+    /// The same, where `program` runs it.
+    #[track_caller]
+    pub(crate) fn run_by(mut program: Command, data: &Path, args: &[&str]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(args)
@@ -250,6 +256,11 @@ impl Connection {
     }
 
     pub(crate) fn read(&mut self) -> io::Result<Reply> {
+        self.read_whole().map(|(_head, reply)| reply)
+    }
+
+    /// An answer with its head.
+    pub(crate) fn read_whole(&mut self) -> io::Result<(String, Reply)> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -265,10 +276,8 @@ impl Connection {
             .map_or(0, |(_, value)| value.parse().unwrap());
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Reply {
-            status: status.unwrap(),
-            body,
-        })
+        let status = status.unwrap();
+        Ok((head, Reply { status, body }))
     }
 }
 
@@ -322,16 +331,19 @@ pub(crate) struct Phone {
 impl Phone {
     /// Asks to be enrolled with a code; the refusal, if it is refused.
     pub(crate) fn enrol(server: &Server, code: &str) -> Result<Self, Reply> {
+        Self::try_enrol(server, code).unwrap()
+    }
+
+    /// The same, on a line that can break.
+    pub(crate) fn try_enrol(server: &Server, code: &str) -> io::Result<Result<Self, Reply>> {
         let invitation = Invitation::from_text(code).unwrap();
         let secret = Secret::from_bytes(&random());
         let ca = CertificateDer::from_pem_file(server.data.join("tls/ca.crt.pem")).unwrap();
         let request = EnrolRequest::sign(&invitation.realm, &secret, invitation.token);
-        let mut connection = Connection::open(&server.address, &ca).unwrap();
-        let reply = connection
-            .ask("/v1/enrol", "", &request.to_bytes())
-            .unwrap();
+        let mut connection = Connection::open(&server.address, &ca)?;
+        let reply = connection.ask("/v1/enrol", "", &request.to_bytes())?;
         if reply.status != 200 {
-            return Err(reply);
+            return Ok(Err(reply));
         }
         let answer = EnrolAnswer::from_bytes(&reply.body).unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -347,7 +359,7 @@ impl Phone {
             log,
             device: secret,
         };
-        Ok(Self {
+        Ok(Ok(Self {
             replica: load(identity, &store),
             group: answer.group,
             digits,
@@ -359,7 +371,7 @@ impl Phone {
             saved: BTreeMap::new(),
             store,
             _home: home,
-        })
+        }))
     }
 
     /// Saves a patrol with a route in words, or edits one.
