@@ -13,11 +13,12 @@ use crate::ids::{
 };
 use crate::keys::{PublicKey, Secret, SignatureBytes};
 use crate::limits::{
-    ACT_BYTES_MAX, ACT_PARTS_MAX, CHANGE_HEADS_MAX, CHANGE_OPS_MAX, GRANT_MEMBERS_MAX,
-    NAME_BYTES_MAX,
+    ACT_BYTES_MAX, ACT_PARTS_MAX, AREA_EVENTS_MAX, CHANGE_HEADS_MAX, CHANGE_OPS_MAX,
+    GRANT_MEMBERS_MAX, NAME_BYTES_MAX,
 };
 use crate::log::EntryKind;
 use crate::tags::Tag;
+use crate::territory::AreaEvent;
 use crate::text::display_text_fault;
 use crate::value::{FieldKey, Value};
 
@@ -132,6 +133,13 @@ pub enum Control {
     Vocabulary {
         /// Its version.
         version: u16,
+    },
+    /// Areas merged, split, or have another name, code or parent.
+    AreaEvents {
+        /// Hash of the file that said so.
+        file: Hash32,
+        /// What happened, in the order in which it counts.
+        events: Vec<AreaEvent>,
     },
 }
 
@@ -320,6 +328,14 @@ fn read_ascending<T: PartialOrd>(
     Ok(items)
 }
 
+fn read_events(r: &mut Reader<'_>) -> Result<Vec<AreaEvent>, Malformed> {
+    let mut events = Vec::new();
+    for _ in 0..r.count(AREA_EVENTS_MAX)? {
+        events.push(AreaEvent::read(r)?);
+    }
+    Ok(events)
+}
+
 fn write_key(w: &mut Writer, key: FieldKey) {
     w.u16(key.number).u32(key.item);
 }
@@ -424,6 +440,12 @@ impl Control {
             Self::Vocabulary { version } => {
                 w.u8(11).u16(*version);
             }
+            Self::AreaEvents { file, events } => {
+                w.u8(12).raw(file.as_bytes()).count(events.len());
+                for event in events {
+                    event.write(w);
+                }
+            }
         }
     }
 
@@ -488,6 +510,10 @@ impl Control {
                 hash: Hash32::read(r)?,
             },
             11 => Self::Vocabulary { version: r.u16()? },
+            12 => Self::AreaEvents {
+                file: Hash32::read(r)?,
+                events: read_events(r)?,
+            },
             other => return Err(Malformed::UnknownMark(other)),
         })
     }

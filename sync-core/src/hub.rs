@@ -20,6 +20,7 @@ pub mod desk;
 pub mod facts;
 mod heard;
 pub mod ledger;
+mod places;
 mod project;
 mod prove;
 mod standby;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use desk::{Acting, NameFault, Refusal, ReviewInput, name_fault};
 pub use heard::{Hearing, hearing};
+pub use places::area_events;
 pub use prove::{EntryProof, GrowthProof, SignedHead};
 pub use standby::{CaughtUp, StandbyFault, catch_up};
 pub use verify::{VerifyFault, VerifyReport};

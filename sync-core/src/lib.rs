@@ -14,6 +14,7 @@
 
 pub mod act;
 pub mod bytes;
+pub mod calendar;
 pub mod chain;
 pub mod change;
 pub mod codec;
@@ -29,6 +30,7 @@ pub mod policy;
 pub mod record;
 pub mod replica;
 pub mod tags;
+pub mod territory;
 pub mod text;
 pub mod value;
 pub mod view;

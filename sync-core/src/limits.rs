@@ -64,3 +64,9 @@ pub const PROOFS_MAX: usize = 64;
 pub const PROOF_CHANGES_MAX: usize = 512;
 /// Bytes of such answers, before packing, after which a phone leaves the rest to the next request.
 pub const PROOF_BYTES_MAX: usize = 64 * 1024;
+/// Most areas that the parts of one area go to.
+pub const AREA_TARGETS_MAX: usize = 64;
+/// Most area events in one act.
+pub const AREA_EVENTS_MAX: usize = 128;
+/// Bytes of area events after which the next act begins.
+pub const AREA_EVENTS_BYTES_MAX: usize = 16 * 1024;

@@ -75,6 +75,10 @@ fn samples() -> Vec<Said> {
             hash: Hash32([7; 32]),
         },
         Control::Vocabulary { version: 1 },
+        Control::AreaEvents {
+            file: Hash32([5; 32]),
+            events: crate::territory::tests::one_of_each(),
+        },
     ];
     let review = Review {
         record: RecordId([1; 16]),

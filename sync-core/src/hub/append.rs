@@ -313,6 +313,10 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             }
             Control::Erase { change, keys } => self.erase_parts(*change, keys)?,
             Control::Vocabulary { version } => self.state.vocabulary = *version,
+            Control::AreaEvents { .. } => {
+                self.ledger
+                    .put(Table::AreaEvent, &key_of(&[], index), &[])?;
+            }
             // accounts and areas live in the server's own tables; admitting is not built yet
             Control::Officer { .. } | Control::Areas { .. } | Control::Admit { .. } => {}
         }

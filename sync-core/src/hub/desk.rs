@@ -222,6 +222,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             | Control::Officer { .. }
             | Control::Areas { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
             | Control::Vocabulary { .. } => false,
         })
     }

@@ -95,6 +95,8 @@ tables! {
     Erased = 43,
     /// group, if it is of one, index -> nothing: the Control entries.
     Control = 44,
+    /// index -> nothing: the entries with area events.
+    AreaEvent = 47,
 }
 
 impl Table {

@@ -442,6 +442,7 @@ impl Replica {
             | Control::Areas { .. }
             | Control::Erase { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
             | Control::Vocabulary { .. } => {}
         }
     }

@@ -414,6 +414,13 @@ fn controls_of_the_log() -> Vec<(&'static str, Control)> {
             },
         ),
         ("vocabulary", Control::Vocabulary { version: 1 }),
+        (
+            "area_events",
+            Control::AreaEvents {
+                file: Hash32([5; 32]),
+                events: crate::territory::tests::one_of_each(),
+            },
+        ),
     ]
 }
 

@@ -24,13 +24,15 @@ mod load;
 mod sheet;
 mod tables;
 mod units;
+mod units_before;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use areas::{
     AREA_NAME_CHARS_MAX, Area, AreaFault, AreaId, AreaKind, AreaLevel, AreaProblem,
-    CODE_SYSTEM_2025, UNITS_VALID_FROM, UnitTable,
+    CODE_SYSTEM_2025, CODE_SYSTEM_BEFORE_2025, UNITS_BEFORE_VALID_FROM, UNITS_VALID_FROM,
+    UnitTable,
 };
 pub use fault::{Fault, VocabularyFault};
 pub use hamlets::{HAMLET_COLUMNS, HamletImport};
@@ -47,6 +49,7 @@ pub use tables::{
     StopSign, TypeLane, ValueList, View, Writer,
 };
 pub use units::UNITS_CSV;
+pub use units_before::{UNITS_BEFORE_CSV, UnitsBefore};
 
 /// The files of the built-in vocabulary, as [`Vocabulary::load`] takes them.
 pub const BUILTIN_FILES: [(&str, &str); 11] = [

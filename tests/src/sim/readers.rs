@@ -86,6 +86,7 @@ impl Readers {
             | Control::Areas { .. }
             | Control::Erase { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
             | Control::Vocabulary { .. } => {}
         }
     }
