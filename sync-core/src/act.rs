@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, Parts, Secret as PartSecret, part_hash, salt_of};
+use crate::closing::Closing;
 use crate::ids::{
     AreaRef, ChainId, Feed, GroupId, Hash32, KeyId, Realm, RecordId, first16, sha256,
 };
@@ -141,6 +142,8 @@ pub enum Control {
         /// What happened, in the order in which it counts.
         events: Vec<AreaEvent>,
     },
+    /// A period was closed, with its figures.
+    PeriodClosed(Closing),
 }
 
 /// What an act says.
@@ -446,6 +449,10 @@ impl Control {
                     event.write(w);
                 }
             }
+            Self::PeriodClosed(closing) => {
+                w.u8(13);
+                closing.write(w);
+            }
         }
     }
 
@@ -514,6 +521,7 @@ impl Control {
                 file: Hash32::read(r)?,
                 events: read_events(r)?,
             },
+            13 => Self::PeriodClosed(Closing::read(r)?),
             other => return Err(Malformed::UnknownMark(other)),
         })
     }

@@ -55,6 +55,18 @@ pub fn days_from_civil(year: i32, month: u8, day: u8) -> Option<i32> {
     Some(365 * year + leaps + day_of_year - FROM_0000_03_01_TO_1970)
 }
 
+/// Seconds that Vietnam is ahead of UTC; there is no daylight saving.
+pub const VIETNAM_OFFSET_S: i64 = 7 * 3_600;
+/// Seconds of a day.
+pub const DAY_S: i64 = 86_400;
+
+/// The day in Vietnam of a moment in seconds since 1970.
+#[must_use]
+pub fn local_day(seconds: i64) -> i32 {
+    let local = seconds.saturating_add(VIETNAM_OFFSET_S);
+    i32::try_from(local.div_euclid(DAY_S)).unwrap_or(i32::MAX)
+}
+
 /// Reads `yyyy-mm-dd`, with every zero in its place.
 #[must_use]
 pub fn read_iso(text: &str) -> Option<i32> {

@@ -20,6 +20,7 @@ pub mod desk;
 pub mod facts;
 mod heard;
 pub mod ledger;
+mod periods;
 mod places;
 mod project;
 mod prove;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use desk::{Acting, NameFault, Refusal, ReviewInput, name_fault};
 pub use heard::{Hearing, hearing};
+pub use periods::{Closed, closed_periods};
 pub use places::area_events;
 pub use prove::{EntryProof, GrowthProof, SignedHead};
 pub use standby::{CaughtUp, StandbyFault, catch_up};

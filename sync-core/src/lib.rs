@@ -17,6 +17,7 @@ pub mod bytes;
 pub mod calendar;
 pub mod chain;
 pub mod change;
+pub mod closing;
 pub mod codec;
 pub mod exchange;
 pub mod hub;

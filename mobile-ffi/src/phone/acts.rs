@@ -140,9 +140,10 @@ fn what(replica: &Replica, group: GroupId, index: u64, full: &FullAct) -> String
         Control::Admit { .. } => "Nhận một thay đổi đang giữ".to_owned(),
         Control::Vocabulary { version } => format!("Dùng danh mục bản {version}"),
         // the office's own; no phone is told of them
-        Control::Officer { .. } | Control::Areas { .. } | Control::AreaEvents { .. } => {
-            String::new()
-        }
+        Control::Officer { .. }
+        | Control::Areas { .. }
+        | Control::AreaEvents { .. }
+        | Control::PeriodClosed(_) => String::new(),
     }
 }
 

@@ -9,10 +9,12 @@ mod acts;
 mod devices;
 mod lists;
 mod record;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sync_core::closing::ClosingFault;
 use sync_core::hub::Refusal;
 use sync_core::hub::facts::{self, Group};
 use sync_core::hub::ledger::{LedgerFault, View};
@@ -22,7 +24,7 @@ use sync_core::vocabulary::{RoleScope, Vocabulary};
 use super::console::desk::{
     ActsOf, ActsPage, AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId,
     InvitePage, ListFilter, ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow,
-    SignInRow,
+    SignInRow, UnitsAsked,
 };
 use crate::now_s;
 use crate::office::Office;
@@ -62,6 +64,8 @@ impl From<Refusal> for DeskError {
         match refusal {
             Refusal::Store(fault) => fault.into(),
             Refusal::NoGroup | Refusal::NoRecord | Refusal::NoChange => Self::NotFound,
+            // somebody closed it meanwhile
+            Refusal::Closing(ClosingFault::NotNext(_)) => Self::Stale,
             Refusal::Digits => Self::WrongDigits,
             Refusal::NoDevice
             | Refusal::NoInvite
@@ -78,6 +82,7 @@ impl From<Refusal> for DeskError {
             | Refusal::State(_)
             | Refusal::Reason
             | Refusal::Words
+            | Refusal::Closing(_)
             | Refusal::Nothing
             | Refusal::NothingToErase => Self::Invalid,
         }
@@ -288,23 +293,12 @@ impl Desk for OfficeDesk {
         self.record_page(officer, record)
     }
 
-    fn areas(&self, officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
-        self.scope(officer)?;
-        self.read(|snapshot| {
-            let mut rows = vec![AreaRow {
-                area: officer.area,
-                name: officer.area_name.clone(),
-                depth: 0,
-            }];
-            for below in snapshot.areas_below(officer.area)? {
-                rows.push(AreaRow {
-                    area: below.id,
-                    name: area_name(&below),
-                    depth: 1,
-                });
-            }
-            Ok(rows)
-        })
+    fn areas(
+        &self,
+        officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError> {
+        self.area_rows(officer, units)
     }
 
     fn groups(&self, officer: &Officer, area: Option<AreaRef>) -> Result<Vec<GroupRow>, DeskError> {

@@ -27,7 +27,7 @@ impl SqliteStore {
     pub fn open(directory: &Path) -> Result<(Self, Opened), StoreOpenError> {
         let (file, opened) = opening::open(directory)?;
         let mut store = Self { file };
-        let filled = store.transact(|ledger| areas::fill_if_empty(ledger.connection));
+        let filled = store.transact(|ledger| areas::fill_built_in(ledger.connection));
         match filled {
             Ok(()) => Ok((store, opened)),
             Err(LedgerFault::Full) => Err(StoreOpenError::Full {

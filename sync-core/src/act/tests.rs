@@ -79,6 +79,7 @@ fn samples() -> Vec<Said> {
             file: Hash32([5; 32]),
             events: crate::territory::tests::one_of_each(),
         },
+        Control::PeriodClosed(crate::closing::tests::sample()),
     ];
     let review = Review {
         record: RecordId([1; 16]),

@@ -317,6 +317,10 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                 self.ledger
                     .put(Table::AreaEvent, &key_of(&[], index), &[])?;
             }
+            Control::PeriodClosed(closing) => {
+                let key = key_of(closing.area.as_bytes(), index);
+                self.ledger.put(Table::Period, &key, &[])?;
+            }
             // accounts and areas live in the server's own tables; admitting is not built yet
             Control::Officer { .. } | Control::Areas { .. } | Control::Admit { .. } => {}
         }

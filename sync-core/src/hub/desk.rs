@@ -9,6 +9,7 @@ use crate::act::{
     act_chain,
 };
 use crate::change::ChangeRef;
+use crate::closing::ClosingFault;
 use crate::hub::Hub;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Grant};
@@ -99,6 +100,9 @@ pub enum Refusal {
     /// None of the keys holds an erasable value.
     #[error("none of these fields can be erased in this change")]
     NothingToErase,
+    /// A period cannot be closed.
+    #[error(transparent)]
+    Closing(ClosingFault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] LedgerFault),
@@ -223,6 +227,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             | Control::Areas { .. }
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
             | Control::Vocabulary { .. } => false,
         })
     }

@@ -97,6 +97,8 @@ tables! {
     Control = 44,
     /// index -> nothing: the entries with area events.
     AreaEvent = 47,
+    /// area, index -> nothing: the periods that were closed for it.
+    Period = 48,
 }
 
 impl Table {

@@ -443,6 +443,7 @@ impl Replica {
             | Control::Erase { .. }
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
             | Control::Vocabulary { .. } => {}
         }
     }

@@ -421,6 +421,10 @@ fn controls_of_the_log() -> Vec<(&'static str, Control)> {
                 events: crate::territory::tests::one_of_each(),
             },
         ),
+        (
+            "period_closed",
+            Control::PeriodClosed(crate::closing::tests::sample()),
+        ),
     ]
 }
 

@@ -21,6 +21,7 @@ mod kind;
 mod lane;
 mod lint;
 mod load;
+mod periods;
 mod sheet;
 mod tables;
 mod units;
@@ -43,6 +44,7 @@ pub use kind::{
 };
 pub use lane::Lane;
 pub use lint::{LintReason, LintRefusal, Rules};
+pub use periods::{PERIOD_CALENDARS_CSV, Period, PeriodCalendar, PeriodCalendars};
 pub use tables::{
     Act, Answer, ClosedLanePart, Condition, Field, FieldState, HeaderItem, IntervalEnd, ListValue,
     OpenTypes, Reason, ReasonUse, RecordType, Required, Role, RoleScope, State, StateLevel,

@@ -87,6 +87,7 @@ impl Readers {
             | Control::Erase { .. }
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
             | Control::Vocabulary { .. } => {}
         }
     }

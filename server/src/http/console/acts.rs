@@ -168,6 +168,9 @@ fn line(f: &Frame, row: &ActRow) -> Line {
             (key, vec![name, f.role(role), f.area(area)])
         }
         Done::AreasTaken { rows } => ("act-areas-taken", vec![f.with("act-rows", "n", rows)]),
+        Done::AreasChanged { events } => {
+            ("act-areas-changed", vec![f.with("act-rows", "n", events)])
+        }
         Done::Restored => ("act-log-restored", Vec::new()),
         Done::VocabularySet { version } => (
             "act-vocabulary-set",

@@ -258,14 +258,57 @@ impl PageKey {
     }
 }
 
+/// By which units an area is meant: a record of May 2025 was made in a commune that is part of
+/// another today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitsAsked {
+    /// Those of the day that a record is about.
+    Then,
+    /// Those of today.
+    Today,
+}
+
+impl UnitsAsked {
+    /// Both, in the order in which they are offered.
+    pub const ALL: [Self; 2] = [Self::Then, Self::Today];
+
+    /// The word in an address.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Then => "then",
+            Self::Today => "today",
+        }
+    }
+    /// The one with this word.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|units| units.id() == id)
+    }
+}
+
+/// Where the records of a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placed {
+    /// Anywhere in the officer's scope.
+    #[default]
+    Anywhere,
+    /// Where groups stand now: about this hamlet, or of the groups of this commune.
+    Now(AreaRef),
+    /// In this unit.
+    In(UnitsAsked, AreaRef),
+    /// In no unit: what is left when a split says no more.
+    Nowhere(UnitsAsked),
+}
+
 /// What a list is asked for. One lane at a time: what may be shown of a record, and by what it may
 /// be ordered, follows from the lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListFilter {
     /// The lane; the officer's role reads it.
     pub lane: Lane,
-    /// Only this area and what lies in it.
-    pub area: Option<AreaRef>,
+    /// Only what is there.
+    pub placed: Placed,
     /// Only this group. Never set in rounded lanes.
     pub group: Option<GroupId>,
     /// Only this type.
@@ -569,8 +612,13 @@ pub trait Desk: Send + Sync + 'static {
     fn list(&self, officer: &Officer, filter: &ListFilter) -> Result<ListPage, DeskError>;
     /// One record of the officer's scope; `None` outside it, and of rounded rows. Audit entry first.
     fn record(&self, officer: &Officer, record: RecordId) -> Result<Option<RecordPage>, DeskError>;
-    /// Areas of the officer's scope, for filters.
-    fn areas(&self, officer: &Officer) -> Result<Vec<AreaRow>, DeskError>;
+    /// Areas of the officer's scope, for filters; by the units of their time also those that ended
+    /// and are part of it today.
+    fn areas(
+        &self,
+        officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError>;
     /// Groups of the officer's scope, within an area if one is given. A province has thousands:
     /// the console asks for all only at the commune.
     fn groups(&self, officer: &Officer, area: Option<AreaRef>) -> Result<Vec<GroupRow>, DeskError>;

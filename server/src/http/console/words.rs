@@ -9,12 +9,9 @@ use std::sync::OnceLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use sync_core::calendar::{DAY_S, VIETNAM_OFFSET_S, civil_from_days, days_from_civil, local_day};
 use sync_core::vocabulary::{Lane, ReasonUse, Vocabulary};
 use unic_langid::LanguageIdentifier;
-
-/// Minutes that the whole country is ahead of UTC; there is no daylight saving.
-const OFFSET_SECONDS: i64 = 7 * 3_600;
-const DAY_SECONDS: i64 = 86_400;
 
 const VI: &str = include_str!("../../../locales/vi/console.ftl");
 const EN: &str = include_str!("../../../locales/en/console.ftl");
@@ -166,87 +163,31 @@ fn read(source: &str, tag: &str) -> FluentBundle<FluentResource> {
 
 /// A local date as dd/MM/yyyy, from days since 1970.
 pub(super) fn day_text(day: i32) -> String {
-    let (year, month, day) = civil(i64::from(day));
+    let (year, month, day) = civil_from_days(day);
     format!("{day:02}/{month:02}/{year:04}")
 }
 
 /// A moment as HH:mm dd/MM/yyyy in local time, from seconds since 1970: the form in which the
 /// core writes the times that people entered, so that a page has one form only.
 pub(super) fn time_text(seconds: i64) -> String {
-    let local = seconds.saturating_add(OFFSET_SECONDS);
-    let (year, month, day) = civil(local.div_euclid(DAY_SECONDS));
-    let minutes = local.rem_euclid(DAY_SECONDS) / 60;
+    let local = seconds.saturating_add(VIETNAM_OFFSET_S);
+    let minutes = local.rem_euclid(DAY_S) / 60;
     let (hour, minute) = (minutes / 60, minutes % 60);
-    format!("{hour:02}:{minute:02} {day:02}/{month:02}/{year:04}")
-}
-
-/// The local day of a moment, in days since 1970.
-pub(super) fn local_day(seconds: i64) -> i32 {
-    let day = seconds
-        .saturating_add(OFFSET_SECONDS)
-        .div_euclid(DAY_SECONDS);
-    i32::try_from(day).unwrap_or(i32::MAX)
+    format!("{hour:02}:{minute:02} {}", day_text(local_day(seconds)))
 }
 
 /// Reads dd/MM/yyyy, and yyyy-MM-dd as machines write it.
 pub(super) fn read_day(text: &str) -> Option<i32> {
-    let numbers = |separator: char| -> Option<[i64; 3]> {
-        let read = |part: &str| part.trim().parse::<u16>().ok().map(i64::from);
-        let parts: Option<Vec<i64>> = text.split(separator).map(read).collect();
+    let numbers = |separator: char| -> Option<[u16; 3]> {
+        let read = |part: &str| part.trim().parse::<u16>().ok();
+        let parts: Option<Vec<u16>> = text.split(separator).map(read).collect();
         parts?.try_into().ok()
     };
     let by_people = numbers('/').map(|[day, month, year]| (year, month, day));
     let by_machines = || numbers('-').map(|[year, month, day]| (year, month, day));
     let (year, month, day) = by_people.or_else(by_machines)?;
-    if !(1970..=2200).contains(&year) {
-        return None;
-    }
-    let days = days_from_civil(year, month, day);
-    // what does not come back the same was no date, as the 31st of June
-    (civil(days) == (year, month, day))
-        .then(|| i32::try_from(days).ok())
-        .flatten()
-}
-
-/// The reporting period in which a day lies: from the 15th to the 14th of the next month.
-pub(super) fn period_of(day: i32) -> (i32, i32) {
-    let (year, month, in_month) = civil(i64::from(day));
-    let begins = if in_month >= 15 { month } else { month - 1 };
-    let first = days_from_civil(year, begins, 15);
-    let last = days_from_civil(year, begins + 1, 14);
-    let days = |days: i64| i32::try_from(days).unwrap_or(day);
-    (days(first), days(last))
-}
-
-/// Year, month and day, from days since 1970. Years begin in March here, so that the leap day
-/// comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
-/// Days since 1970; months may lie outside 1 to 12 and carry over.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = year + (month - 1).div_euclid(12);
-    let month = (month - 1).rem_euclid(12) + 1;
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    let (month, day) = (u8::try_from(month).ok()?, u8::try_from(day).ok()?);
+    days_from_civil(i32::from(year), month, day).filter(|day| *day >= 0)
 }
 
 #[cfg(test)]

@@ -207,6 +207,9 @@ impl Reading<'_, '_> {
                 }
             }
             Control::Areas { rows, .. } => Done::AreasTaken { rows: *rows },
+            Control::AreaEvents { events, .. } => Done::AreasChanged {
+                events: events.len(),
+            },
             Control::Vocabulary { version } => Done::VocabularySet { version: *version },
         }))
     }

@@ -138,6 +138,11 @@ pub enum Done {
         /// Rows of the list.
         rows: u32,
     },
+    /// Areas merged, split, or have another name, code or parent.
+    AreasChanged {
+        /// How many such events.
+        events: usize,
+    },
     /// The log began anew from a backup.
     Restored,
     /// Another vocabulary counts from then on.

@@ -78,6 +78,7 @@ fn done_to_the_log() -> Vec<Done> {
             active: true,
         },
         Done::AreasTaken { rows: 57 },
+        Done::AreasChanged { events: 3 },
         Done::VocabularySet { version: 2 },
         Done::Restored,
     ]

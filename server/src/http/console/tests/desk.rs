@@ -16,6 +16,7 @@ pub(super) const PASSWORD: &str = "mùa nước nổi 2026";
 pub(super) const GROUP: GroupId = GroupId([7; 16]);
 pub(super) const COMMUNE: AreaRef = AreaRef([3; 16]);
 pub(super) const HAMLET: AreaRef = AreaRef([4; 16]);
+pub(super) const ENDED: AreaRef = AreaRef([9; 16]);
 pub(super) const PATROL: RecordId = RecordId([1; 16]);
 pub(super) const TIP: RecordId = RecordId([2; 16]);
 pub(super) const KHMER: RecordId = RecordId([5; 16]);
@@ -213,17 +214,27 @@ impl Desk for TestDesk {
         Ok(Some(page).filter(|_| reads && !rounded))
     }
 
-    fn areas(&self, _officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
+    fn areas(
+        &self,
+        _officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError> {
         let area = |area, name: &str, depth| AreaRow {
             area,
             name: AreaName::known(area, name),
             depth,
         };
-        Ok(vec![
+        let mut areas = vec![
             area(COMMUNE, "Xã Hòa Tú", 0),
             area(HAMLET, "Ấp Hòa Phuông", 1),
             area(AreaRef([5; 16]), "Ấp Đồng Tháp", 1),
-        ])
+        ];
+        if units == Some(UnitsAsked::Then) {
+            let mut ended = area(ENDED, "Xã Hòa Tú 1", 1);
+            ended.name.ended = Some("2025-07-01".to_owned());
+            areas.push(ended);
+        }
+        Ok(areas)
     }
 
     fn groups(
