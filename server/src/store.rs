@@ -36,12 +36,12 @@ pub use apart::{put_together, take_apart};
 pub use areas::AreaRow;
 pub use audit::{AuditEntry, AuditVerdict, Audited};
 pub use opening::{DATABASE_NAME, LOCK_NAME, Opened, StoreOpenError};
+pub use periods::{PeriodFigures, PeriodState};
 pub use readers::{READERS_DEFAULT, Readers, Snapshot};
 pub use rows::{
     LIST_LIMIT_MAX, ListQuery, Page, ROUNDED_LIMIT_MAX, RoundedCount, Scope, ScopeArea,
 };
 pub use sqlite::{SqliteLedger, SqliteStore};
-pub use periods::{PeriodFigures, PeriodState};
 pub use territory::{Counted, CountedRows, UnitCount, UnitRows, Units, with_hamlets};
 
 /// Says what a fault of SQLite means to the hub.

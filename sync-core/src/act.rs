@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, Parts, Secret as PartSecret, part_hash, salt_of};
 use crate::closing::Closing;
+use crate::hub::LifeStep;
 use crate::ids::{
     AreaRef, ChainId, Feed, GroupId, Hash32, KeyId, Realm, RecordId, first16, sha256,
 };
@@ -144,6 +145,13 @@ pub enum Control {
     },
     /// A period was closed, with its figures.
     PeriodClosed(Closing),
+    /// A group took a step in its life.
+    GroupLife {
+        /// The group.
+        group: GroupId,
+        /// The step.
+        step: LifeStep,
+    },
 }
 
 /// What an act says.
@@ -331,6 +339,14 @@ fn read_ascending<T: PartialOrd>(
     Ok(items)
 }
 
+fn read_words(r: &mut Reader<'_>) -> Result<String, Malformed> {
+    let words = r.text(NAME_BYTES_MAX)?;
+    if display_text_fault(&words).is_some() {
+        return Err(Malformed::Text);
+    }
+    Ok(words)
+}
+
 fn read_events(r: &mut Reader<'_>) -> Result<Vec<AreaEvent>, Malformed> {
     let mut events = Vec::new();
     for _ in 0..r.count(AREA_EVENTS_MAX)? {
@@ -453,6 +469,12 @@ impl Control {
                 w.u8(13);
                 closing.write(w);
             }
+            Self::GroupLife { group, step } => {
+                w.u8(14).raw(group.as_bytes());
+                w.u16(step.kind).u16(step.state).zigzag(step.day.into());
+                w.block(step.body.as_bytes())
+                    .block(step.decision.as_bytes());
+            }
         }
     }
 
@@ -465,10 +487,7 @@ impl Control {
             2 => {
                 let (group, area) = (GroupId::read(r)?, AreaRef::read(r)?);
                 let commune = AreaRef::read(r)?;
-                let name = r.text(NAME_BYTES_MAX)?;
-                if display_text_fault(&name).is_some() {
-                    return Err(Malformed::Text);
-                }
+                let name = read_words(r)?;
                 Self::Group {
                     group,
                     area,
@@ -522,6 +541,16 @@ impl Control {
                 events: read_events(r)?,
             },
             13 => Self::PeriodClosed(Closing::read(r)?),
+            14 => Self::GroupLife {
+                group: GroupId::read(r)?,
+                step: LifeStep {
+                    kind: r.u16()?,
+                    state: r.u16()?,
+                    day: i32::try_from(r.zigzag()?).map_err(|_far| Malformed::Range)?,
+                    body: read_words(r)?,
+                    decision: read_words(r)?,
+                },
+            },
             other => return Err(Malformed::UnknownMark(other)),
         })
     }

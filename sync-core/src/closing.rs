@@ -106,7 +106,8 @@ impl Closing {
 
     pub(crate) fn write(&self, w: &mut Writer) {
         w.raw(self.area.as_bytes()).u16(self.calendar);
-        w.zigzag(self.period.first.into()).zigzag(self.period.last.into());
+        w.zigzag(self.period.first.into())
+            .zigzag(self.period.last.into());
         let units = self.units();
         w.count(units.len());
         for unit in &units {
@@ -244,7 +245,10 @@ pub(crate) mod tests {
         let again = march.fault(Some(&march), later);
         assert_eq!(again, Some(ClosingFault::NotNext(over)));
         april.period.last -= 1;
-        assert_eq!(april.fault(Some(&march), later), Some(ClosingFault::NoPeriod));
+        assert_eq!(
+            april.fault(Some(&march), later),
+            Some(ClosingFault::NoPeriod)
+        );
         april.calendar = 9;
         assert_eq!(april.fault(None, later), Some(ClosingFault::NoCalendar(9)));
         // another calendar may go on only where no day is left out or closed twice
@@ -254,7 +258,10 @@ pub(crate) mod tests {
             first: day("2026-04-01"),
             last: day("2026-04-30"),
         };
-        assert_eq!(month.fault(Some(&march), later), Some(ClosingFault::NotNext(over)));
+        assert_eq!(
+            month.fault(Some(&march), later),
+            Some(ClosingFault::NotNext(over))
+        );
     }
 
     #[test]

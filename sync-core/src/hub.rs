@@ -20,6 +20,7 @@ pub mod desk;
 pub mod facts;
 mod heard;
 pub mod ledger;
+mod life;
 mod periods;
 mod places;
 mod project;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use desk::{Acting, NameFault, Refusal, ReviewInput, name_fault};
 pub use heard::{Hearing, hearing};
+pub use life::{LifeFault, LifeStep, life_of};
 pub use periods::{Closed, closed_periods};
 pub use places::area_events;
 pub use prove::{EntryProof, GrowthProof, SignedHead};

@@ -30,6 +30,7 @@ pub mod merkle;
 pub mod policy;
 pub mod record;
 pub mod replica;
+pub mod suppression;
 pub mod tags;
 pub mod territory;
 pub mod text;

@@ -266,6 +266,7 @@ const steps = [
   }],
   ['the console speaks English when asked, and goes back', async () => {
     await open(records.vi);
+    await page.click('header details summary');
     await follow('header >> text=English');
     equal(await page.getAttribute('html', 'lang'), 'en');
     await window.hasNot('Nhận xét một mục');
@@ -283,6 +284,7 @@ const steps = [
       await window.go(path);
       await window.picture(name);
     }
+    await page.click('header details summary');
     await follow('header >> text=Tiếng Việt');
     equal(await page.getAttribute('html', 'lang'), 'vi');
   }],

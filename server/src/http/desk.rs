@@ -8,6 +8,8 @@
 mod acts;
 mod devices;
 mod lists;
+mod models;
+mod periods;
 mod record;
 mod units;
 
@@ -15,16 +17,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_core::closing::ClosingFault;
-use sync_core::hub::Refusal;
 use sync_core::hub::facts::{self, Group};
 use sync_core::hub::ledger::{LedgerFault, View};
+use sync_core::hub::{LifeStep, Refusal};
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
     ActsOf, ActsPage, AreaName, AreaRow, Desk, DeskError, DeviceRow, GroupRow, InviteId,
-    InvitePage, ListFilter, ListPage, MemberRow, Officer, RecordPage, ReviewInput, SessionRow,
-    SignInRow, UnitsAsked,
+    InvitePage, ListFilter, ListPage, MemberRow, ModelRow, Officer, PeriodAsked, PeriodPage,
+    RecordPage, ReviewInput, SessionRow, SignInRow, UnitsAsked,
 };
 use crate::now_s;
 use crate::office::Office;
@@ -83,6 +85,7 @@ impl From<Refusal> for DeskError {
             | Refusal::Reason
             | Refusal::Words
             | Refusal::Closing(_)
+            | Refusal::Life(_)
             | Refusal::Nothing
             | Refusal::NothingToErase => Self::Invalid,
         }
@@ -299,6 +302,32 @@ impl Desk for OfficeDesk {
         units: Option<UnitsAsked>,
     ) -> Result<Vec<AreaRow>, DeskError> {
         self.area_rows(officer, units)
+    }
+
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError> {
+        self.period_page(officer, asked)
+    }
+
+    fn close_period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError> {
+        self.enter_closing(officer, asked)
+    }
+
+    fn models(&self, officer: &Officer) -> Result<Vec<ModelRow>, DeskError> {
+        self.model_rows(officer)
+    }
+
+    fn model(&self, officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError> {
+        self.model_row(officer, group)
+    }
+
+    fn step_model(
+        &self,
+        officer: &Officer,
+        group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError> {
+        self.enter_step(officer, group, step, seen)
     }
 
     fn groups(&self, officer: &Officer, area: Option<AreaRef>) -> Result<Vec<GroupRow>, DeskError> {

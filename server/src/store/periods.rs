@@ -53,16 +53,17 @@ impl Snapshot<'_> {
         today: i32,
     ) -> Result<PeriodFigures, LedgerFault> {
         let closed = closed_periods(self, area)?;
-        let same = |of: &&Closed| {
-            of.closing.calendar == calendar.number && of.closing.period == period
-        };
+        let same =
+            |of: &&Closed| of.closing.calendar == calendar.number && of.closing.period == period;
         if let Some(found) = closed.iter().find(same) {
             return Ok(PeriodFigures {
                 state: PeriodState::Closed(found.time_s),
                 cells: found.closing.cells.clone(),
             });
         }
-        let next_day = closed.last().map(|of| of.closing.period.last.saturating_add(1));
+        let next_day = closed
+            .last()
+            .map(|of| of.closing.period.last.saturating_add(1));
         let over = period.last < today;
         let state = match next_day {
             Some(next) if period.first < next => PeriodState::Passed,
@@ -90,12 +91,14 @@ impl Snapshot<'_> {
                     .1 = count.count;
             }
         }
-        let cells = sums.into_iter().map(|((unit, record_type), sums)| ClosedCell {
-            unit,
-            record_type,
-            on_time: sums.0,
-            late: sums.1,
-        });
+        let cells = sums
+            .into_iter()
+            .map(|((unit, record_type), sums)| ClosedCell {
+                unit,
+                record_type,
+                on_time: sums.0,
+                late: sums.1,
+            });
         Ok(PeriodFigures {
             state,
             cells: cells.collect(),

@@ -321,6 +321,10 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                 let key = key_of(closing.area.as_bytes(), index);
                 self.ledger.put(Table::Period, &key, &[])?;
             }
+            Control::GroupLife { group, .. } => {
+                let key = key_of(group.as_bytes(), index);
+                self.ledger.put(Table::GroupLife, &key, &[])?;
+            }
             // accounts and areas live in the server's own tables; admitting is not built yet
             Control::Officer { .. } | Control::Areas { .. } | Control::Admit { .. } => {}
         }

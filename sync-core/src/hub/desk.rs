@@ -14,6 +14,7 @@ use crate::hub::Hub;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Grant};
 use crate::hub::ledger::{Ledger, LedgerFault, View};
+use crate::hub::life::LifeFault;
 use crate::ids::{AreaRef, Feed, GroupId, Hash32, KeyId, RecordId, first16, sha256};
 use crate::limits::NAME_BYTES_MAX;
 use crate::log::EntryKind;
@@ -103,6 +104,9 @@ pub enum Refusal {
     /// A period cannot be closed.
     #[error(transparent)]
     Closing(ClosingFault),
+    /// A step in the life of a group cannot be taken.
+    #[error(transparent)]
+    Life(LifeFault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] LedgerFault),
@@ -228,6 +232,7 @@ impl<L: Ledger> Tx<'_, '_, L> {
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
             | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => false,
         })
     }

@@ -99,6 +99,8 @@ tables! {
     AreaEvent = 47,
     /// area, index -> nothing: the periods that were closed for it.
     Period = 48,
+    /// group, index -> nothing: the steps in its life.
+    GroupLife = 49,
 }
 
 impl Table {

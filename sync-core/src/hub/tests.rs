@@ -5,6 +5,7 @@
 mod admission;
 mod arrival;
 mod erasure;
+mod office;
 mod restore;
 mod standby;
 mod visits;

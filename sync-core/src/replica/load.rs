@@ -444,6 +444,7 @@ impl Replica {
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
             | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => {}
         }
     }

@@ -21,6 +21,7 @@ mod kind;
 mod lane;
 mod lint;
 mod load;
+mod models;
 mod periods;
 mod sheet;
 mod tables;
@@ -44,6 +45,7 @@ pub use kind::{
 };
 pub use lane::Lane;
 pub use lint::{LintReason, LintRefusal, Rules};
+pub use models::{FORM_LIST, MODEL_KINDS_CSV, ModelKind, ModelKinds, STATE_LIST, may_follow};
 pub use periods::{PERIOD_CALENDARS_CSV, Period, PeriodCalendar, PeriodCalendars};
 pub use tables::{
     Act, Answer, ClosedLanePart, Condition, Field, FieldState, HeaderItem, IntervalEnd, ListValue,

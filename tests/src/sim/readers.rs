@@ -88,6 +88,7 @@ impl Readers {
             | Control::Admit { .. }
             | Control::AreaEvents { .. }
             | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => {}
         }
     }

@@ -171,6 +171,11 @@ fn line(f: &Frame, row: &ActRow) -> Line {
         Done::AreasChanged { events } => {
             ("act-areas-changed", vec![f.with("act-rows", "n", events)])
         }
+        Done::LifeStep { step } => ("act-life-step", vec![f.step(step), f.day(&step.day)]),
+        Done::PeriodClosed { area, first, last } => {
+            let days = format!("{} – {}", f.day(first), f.day(last));
+            ("act-period-closed", vec![f.area(area), days])
+        }
         Done::Restored => ("act-log-restored", Vec::new()),
         Done::VocabularySet { version } => (
             "act-vocabulary-set",

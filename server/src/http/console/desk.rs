@@ -9,6 +9,7 @@
 //! people wrote them. What the console itself says is in its own message files.
 
 use sync_core::change::ChangeRef;
+use sync_core::hub::LifeStep;
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::{SearchQuery, SearchRefusal, search_query};
 use sync_core::value::FieldKey;
@@ -16,9 +17,13 @@ use sync_core::vocabulary::{Lane, RoleScope, Vocabulary};
 use thiserror::Error;
 
 mod acts;
+mod models;
+mod periods;
 mod phones;
 
 pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, SilentPhone, Someone};
+pub use models::ModelRow;
+pub use periods::{Figures, Pair, PeriodAsked, PeriodPage, PeriodStep, TypeFigures, UnitFigures};
 pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to
@@ -612,6 +617,24 @@ pub trait Desk: Send + Sync + 'static {
     fn list(&self, officer: &Officer, filter: &ListFilter) -> Result<ListPage, DeskError>;
     /// One record of the officer's scope; `None` outside it, and of rounded rows. Audit entry first.
     fn record(&self, officer: &Officer, record: RecordId) -> Result<Option<RecordPage>, DeskError>;
+    /// The figures of a period of the officer's area, as far as the role counts. Audit entry first.
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError>;
+    /// Closes a period of the officer's area with its figures by today's units. When another is
+    /// to be closed first, or somebody closed it meanwhile, the answer is [`DeskError::Stale`].
+    fn close_period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError>;
+    /// The groups of the officer's scope with the steps of their life. Audit entry first.
+    fn models(&self, officer: &Officer) -> Result<Vec<ModelRow>, DeskError>;
+    /// One of them; `None` outside the scope. Audit entry first.
+    fn model(&self, officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError>;
+    /// Takes a group a step further. When it has other than `seen` steps by now, the answer is
+    /// [`DeskError::Stale`]; when the step does not follow, [`DeskError::Invalid`].
+    fn step_model(
+        &self,
+        officer: &Officer,
+        group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError>;
     /// Areas of the officer's scope, for filters; by the units of their time also those that ended
     /// and are part of it today.
     fn areas(

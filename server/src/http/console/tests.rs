@@ -3,6 +3,8 @@
 mod acting;
 mod acts;
 mod desk;
+mod models;
+mod period;
 mod reading;
 mod records;
 mod signing_in;

@@ -15,6 +15,13 @@ use unic_langid::LanguageIdentifier;
 
 const VI: &str = include_str!("../../../locales/vi/console.ftl");
 const EN: &str = include_str!("../../../locales/en/console.ftl");
+const KM: &str = include_str!("../../../locales/km/console.ftl");
+const ZH_HANT: &str = include_str!("../../../locales/zh-Hant/console.ftl");
+const ZH_HANS: &str = include_str!("../../../locales/zh-Hans/console.ftl");
+/// Who has read which translation: `language,key,state`, where `*` is every key of the language.
+const REVIEW: &str = include_str!("../../../locales/review.csv");
+/// The state of what no reader of the language has read.
+const UNREVIEWED: &str = "machine-unreviewed";
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,12 +29,18 @@ pub(super) enum Locale {
     /// Vietnamese, the default: all legal text is in it only.
     #[default]
     Vi,
+    /// Khmer, as it is read in the Mekong delta. The page of a period only.
+    Km,
+    /// Chinese in the characters that most Hoa read. The page of a period only.
+    ZhHant,
+    /// Chinese in simplified characters. The page of a period only.
+    ZhHans,
     /// English, for maintainers.
     En,
 }
 
 impl Locale {
-    pub(super) const ALL: [Self; 2] = [Self::Vi, Self::En];
+    pub(super) const ALL: [Self; 5] = [Self::Vi, Self::Km, Self::ZhHant, Self::ZhHans, Self::En];
 
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|locale| locale.tag() == tag)
@@ -37,15 +50,58 @@ impl Locale {
     pub(super) fn tag(self) -> &'static str {
         match self {
             Self::Vi => "vi",
+            Self::Km => "km",
+            Self::ZhHant => "zh-Hant",
+            Self::ZhHans => "zh-Hans",
             Self::En => "en",
         }
+    }
+
+    /// What the language calls itself.
+    pub(super) fn own_name(self) -> &'static str {
+        match self {
+            Self::Vi => "Tiếng Việt",
+            Self::Km => "ខ្មែរ",
+            Self::ZhHant => "繁體中文",
+            Self::ZhHans => "简体中文",
+            Self::En => "English",
+        }
+    }
+
+    /// Whether only some pages speak it. What it has no words for is said in Vietnamese, never in
+    /// a guess.
+    pub(super) fn is_partial(self) -> bool {
+        matches!(self, Self::Km | Self::ZhHant | Self::ZhHans)
+    }
+
+    /// Whether somebody who reads the language has read this message.
+    pub(super) fn is_reviewed(self, key: &str) -> bool {
+        let mut state = UNREVIEWED;
+        for line in REVIEW.lines() {
+            let mut cells = line.split(',');
+            if cells.next() != Some(self.tag()) {
+                continue;
+            }
+            match (cells.next(), cells.next()) {
+                (Some(named), Some(found)) if named == key => return found != UNREVIEWED,
+                (Some("*"), Some(found)) => state = found,
+                (Some(_) | None, Some(_) | None) => {}
+            }
+        }
+        state != UNREVIEWED
     }
 
     fn bundle(self) -> &'static FluentBundle<FluentResource> {
         static VI_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
         static EN_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static KM_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static HANT_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static HANS_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
         match self {
             Self::Vi => VI_BUNDLE.get_or_init(|| read(VI, "vi")),
+            Self::Km => KM_BUNDLE.get_or_init(|| read(KM, "km")),
+            Self::ZhHant => HANT_BUNDLE.get_or_init(|| read(ZH_HANT, "zh-Hant")),
+            Self::ZhHans => HANS_BUNDLE.get_or_init(|| read(ZH_HANS, "zh-Hans")),
             Self::En => EN_BUNDLE.get_or_init(|| read(EN, "en")),
         }
     }
@@ -69,6 +125,9 @@ impl Locale {
     fn message(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = self.bundle();
         let Some(pattern) = bundle.get_message(key).and_then(|found| found.value()) else {
+            if self.is_partial() {
+                return Self::Vi.message(key, args);
+            }
             return key.to_owned();
         };
         let mut faults = Vec::new();
@@ -82,7 +141,7 @@ impl Locale {
     pub(super) fn counted(self, number: &str, unit: &str) -> String {
         // decimals come with the comma of Vietnamese
         let number = match self {
-            Self::Vi => number.to_owned(),
+            Self::Vi | Self::Km | Self::ZhHant | Self::ZhHans => number.to_owned(),
             Self::En => number.replace(',', "."),
         };
         let many = format!("vocab-unit-{unit}");
@@ -96,9 +155,9 @@ impl Locale {
     }
 
     /// `vocab-kind-id` in this language, or the vocabulary's own label.
-    fn label(self, kind: &str, id: &str, vi: &str) -> String {
+    pub(super) fn label(self, kind: &str, id: &str, vi: &str) -> String {
         let key = format!("vocab-{kind}-{id}");
-        if self.has(&key) {
+        if self.has(&key) || Self::Vi.has(&key) {
             self.t(&key)
         } else {
             vi.to_owned()

@@ -3,6 +3,7 @@
 
 use std::sync::Mutex;
 
+use sync_core::hub::LifeStep;
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::index_text;
 use sync_core::vocabulary::{Lane, Vocabulary};
@@ -33,6 +34,9 @@ pub(super) struct State {
     pub(super) filters: Vec<ListFilter>,
     pub(super) reviews: Vec<(u32, ReviewInput)>,
     pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) steps: Vec<LifeStep>,
+    pub(super) periods: Vec<PeriodAsked>,
+    pub(super) closed: bool,
     pub(super) is_empty: bool,
     pub(super) has_address: bool,
     pub(super) scanned: bool,
@@ -65,6 +69,8 @@ impl TestDesk {
             account(3, "giam.sat", "auditor", true),
             account(4, "da.nghi", "commune_officer", false),
             account(5, "tu.phap", "justice_officer", true),
+            account(6, "thi.dua", "emulation_officer", true),
+            account(7, "ubnd", "commune_pc", true),
         ];
         Self {
             state: Mutex::new(State {
@@ -235,6 +241,51 @@ impl Desk for TestDesk {
             areas.push(ended);
         }
         Ok(areas)
+    }
+
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError> {
+        self.audited("period");
+        let mut state = self.state.lock().unwrap();
+        state.periods.push(*asked);
+        Ok(super::period::page_of(officer, state.closed))
+    }
+
+    fn close_period(&self, _officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError> {
+        self.call("close_period");
+        let mut state = self.state.lock().unwrap();
+        if state.closed {
+            return Err(DeskError::Stale);
+        }
+        state.closed = true;
+        state.periods.push(*asked);
+        Ok(())
+    }
+
+    fn models(&self, _officer: &Officer) -> Result<Vec<ModelRow>, DeskError> {
+        self.audited("models");
+        Ok(vec![super::models::row(&self.state.lock().unwrap().steps)])
+    }
+
+    fn model(&self, _officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError> {
+        self.audited("model");
+        let row = super::models::row(&self.state.lock().unwrap().steps);
+        Ok((group == GROUP).then_some(row))
+    }
+
+    fn step_model(
+        &self,
+        _officer: &Officer,
+        _group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError> {
+        self.call("step_model");
+        let mut state = self.state.lock().unwrap();
+        if state.steps.len() != seen {
+            return Err(DeskError::Stale);
+        }
+        state.steps.push(step);
+        Ok(())
     }
 
     fn groups(
