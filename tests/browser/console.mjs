@@ -93,7 +93,7 @@ const steps = [
   ['the code is shown once and a phone takes it', async () => {
     check(await page.locator('.qr svg').isVisible(), 'no QR code');
     await window.picture('06-invitation');
-    await page.click('details summary');
+    await page.click('main details summary');
     const code = (await page.locator('details code').innerText()).trim();
     // What a camera reads off the screen, of a computer and of another phone.
     for (const size of SIZES) equal(readCode(window.file('06-invitation', size)), code, 'QR code:');
@@ -164,7 +164,7 @@ const steps = [
     await window.has('Ấp cũ đã sáp nhập');
     await window.hasNot(phones.areaGone);
     await window.has('120 phút');
-    equal(await page.locator('details').count(), 0, 'nothing was edited, so there is no history:');
+    equal(await page.locator('main details').count(), 0, 'nothing was edited, so there is no history:');
     await window.picture('16-record-area-gone');
   }],
   ['two phones that wrote at one field stand beside each other', async () => {
@@ -263,6 +263,33 @@ const steps = [
     await window.has('Thêm thành viên');
     await window.has('Cấp máy');
     await window.picture('24b-acts-of-a-group');
+  }],
+  ['the figures of the period stand by hamlet, in each language and on paper', async () => {
+    await window.go('/console/period');
+    await window.has('Bổ sung kỳ trước');
+    await window.has('Tuần tra');
+    await window.picture('24c-period');
+    for (const [language, late] of [
+      ['ខ្មែរ', 'បន្ថែមពីគ្រាមុន'], ['繁體中文', '補報前期'], ['简体中文', '补报前期'],
+    ]) {
+      await page.click('header details summary');
+      await follow(`header >> text=${language}`);
+      await window.has(late);
+      await window.has('Bản dịch chưa được duyệt');
+      await window.picture(`24d-period-${await page.getAttribute('html', 'lang')}`);
+    }
+    await page.click('header details summary');
+    await follow('header >> text=Tiếng Việt');
+    await page.emulateMedia({ media: 'print' });
+    check(await page.locator('.letterhead').isVisible(), 'no letterhead on paper');
+    check(!(await page.locator('.top').isVisible()), 'the menu is on paper');
+    await window.picture('24e-period-print');
+    await page.emulateMedia({ media: null });
+    await window.go('/console/groups');
+    await window.picture('24f-models');
+    await follow('main li a');
+    await window.has('chưa ghi loại hình và trạng thái');
+    await window.picture('24g-model');
   }],
   ['the console speaks English when asked, and goes back', async () => {
     await open(records.vi);

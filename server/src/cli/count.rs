@@ -10,7 +10,7 @@ use super::area_events::line;
 use super::{NotDone, Outcome};
 use crate::now_s;
 use crate::office::Office;
-use crate::store::{Counted, CountedRows, Scope, ScopeArea, Units};
+use crate::store::{AuditEntry, Counted, CountedRows, Scope, ScopeArea, Units};
 
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(super) struct CountArgs {
@@ -51,6 +51,20 @@ pub(super) fn run(office: &Office, args: &CountArgs) -> Result<Outcome, NotDone>
         lanes: Lane::ALL.to_vec(),
         rounded: Vec::new(),
     };
+    let detail = format!(
+        "by {} of {}: {} to {}",
+        args.level, args.units, args.from, args.to
+    );
+    office.act(move |_hub, ledger, acting| {
+        let entry = AuditEntry {
+            time_s: acting.now_s,
+            account: None,
+            what: "count",
+            about: None,
+            scope: detail,
+        };
+        Ok(ledger.audit(&entry)?)
+    })?;
     let (territory, counts) = office.read(|snapshot| {
         let which = CountedRows::about(from, to.saturating_add(1));
         let counts = snapshot.count_by_unit(&scope, level, units, &which)?;

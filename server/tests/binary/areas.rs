@@ -102,6 +102,10 @@ fn a_split_moves_nobody_by_guess() {
         .run(&["count", "--from", "2026-01-01", "--to", "2026-12-31"])
         .ok();
     assert!(counted.contains("no records"), "{counted}");
+    assert!(
+        server.verified().contains("\n1 audit entries"),
+        "a count is a reading"
+    );
     assert!(server.verified().contains("the log is sound"));
 }
 

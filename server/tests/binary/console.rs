@@ -344,3 +344,64 @@ fn a_closed_period_never_changes_and_what_is_late_counts_in_the_next() {
     assert!(server.run(&["rebuild"]).ok().contains("as it was"));
     assert_eq!(figures(&chief.get(january).text), ["1", "0", "1", "0"]);
 }
+
+#[test]
+fn the_province_sees_small_figures_of_no_open_period_and_of_a_closed_one_none() {
+    let server = Server::new();
+    officer(&server, "Lãnh đạo", "province_lead", PROVINCE);
+    officer(&server, "Trưởng", "commune_chief", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    for day in 1..=6 {
+        save_on(&mut phone, &format!("2026-02-0{day}"));
+    }
+    phone.save_as("tip", None, |vocabulary, kind| {
+        let number = |id| vocabulary.field_by_id(kind, id).unwrap().number;
+        let day = Value::Day(read_iso("2026-02-03").unwrap());
+        BTreeMap::from([
+            (FieldKey::plain(number("category")), Value::Choice(1)),
+            (FieldKey::plain(number("day")), day),
+        ])
+    });
+    phone.sync();
+    let path = "/console/period?calendar=1&day=2026-02-14";
+    // what stands under the heading of a type
+    let section = |page: &str, label: &str| -> String {
+        let (_, rest) = page.split_once(&format!(">{label}</th>")).unwrap();
+        rest.split("</tbody>").next().unwrap().to_owned()
+    };
+    let mut chief = Browser::signed_in(&server, "Trưởng");
+    let tips = section(&chief.get(path).text, "Nguồn tin");
+    assert!(tips.contains("<td class=\"num\">1</td>"), "{tips}");
+
+    let mut lead = Browser::signed_in(&server, "Lãnh đạo");
+    let page = lead.get(path);
+    let patrols = section(&page.text, "Tuần tra");
+    assert!(patrols.contains("<td class=\"num\">6</td>"), "{patrols}");
+    for guarded in ["Nguồn tin", "Vụ việc", "Hòa giải", "An sinh xã hội"] {
+        let told = section(&page.text, guarded);
+        assert!(told.contains("Chỉ hiện sau khi tỉnh chốt kỳ"), "{told}");
+    }
+    let form = [
+        ("token", &*value_of(&page.text, "token")),
+        ("calendar", "1"),
+        ("day", "14/02/2026"),
+        ("sure", "yes"),
+    ];
+    assert_eq!(lead.post("/console/period/close", &form).status, 303);
+    let page = lead.get(path);
+    assert!(section(&page.text, "Tuần tra").contains("<td class=\"num\">6</td>"));
+    // one tip in one of many communes: neither it nor its commune nor the sum is told, and a type
+    // of which there is nothing looks the same
+    let told = section(&page.text, "Nguồn tin");
+    assert_eq!(
+        told.matches("<td class=\"num\">–</td>").count(),
+        2,
+        "{told}"
+    );
+    assert!(!told.contains("Cái Khế"), "{told}");
+    assert_eq!(told, section(&page.text, "Hòa giải"));
+    // the commune closes for itself, and sees its own whole
+    let tips = section(&chief.get(path).text, "Nguồn tin");
+    assert!(tips.contains("<td class=\"num\">1</td>"), "{tips}");
+}
