@@ -339,7 +339,7 @@ fn read_ascending<T: PartialOrd>(
     Ok(items)
 }
 
-fn read_words(r: &mut Reader<'_>) -> Result<String, Malformed> {
+pub(crate) fn read_words(r: &mut Reader<'_>) -> Result<String, Malformed> {
     let words = r.text(NAME_BYTES_MAX)?;
     if display_text_fault(&words).is_some() {
         return Err(Malformed::Text);
@@ -471,9 +471,7 @@ impl Control {
             }
             Self::GroupLife { group, step } => {
                 w.u8(14).raw(group.as_bytes());
-                w.u16(step.kind).u16(step.state).zigzag(step.day.into());
-                w.block(step.body.as_bytes())
-                    .block(step.decision.as_bytes());
+                step.write(w);
             }
         }
     }
@@ -543,13 +541,7 @@ impl Control {
             13 => Self::PeriodClosed(Closing::read(r)?),
             14 => Self::GroupLife {
                 group: GroupId::read(r)?,
-                step: LifeStep {
-                    kind: r.u16()?,
-                    state: r.u16()?,
-                    day: i32::try_from(r.zigzag()?).map_err(|_far| Malformed::Range)?,
-                    body: read_words(r)?,
-                    decision: read_words(r)?,
-                },
+                step: LifeStep::read(r)?,
             },
             other => return Err(Malformed::UnknownMark(other)),
         })

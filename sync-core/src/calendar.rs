@@ -101,8 +101,10 @@ mod tests {
         assert_eq!(read_iso("2025-07-01"), Some(20_270));
         for day in first..=last {
             let (year, month, of_month) = civil_from_days(day);
-            let (year, month, of_month) = (year as i32, month as u8, of_month as u8);
-            assert_eq!(days_from_civil(year, month, of_month), Some(day));
+            let year = i32::try_from(year).unwrap();
+            let short = |number: i64| u8::try_from(number).unwrap();
+            let back = days_from_civil(year, short(month), short(of_month));
+            assert_eq!(back, Some(day));
             assert_eq!(read_iso(&iso_text(day)), Some(day));
         }
     }

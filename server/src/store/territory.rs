@@ -2,6 +2,7 @@
 //! and counts by the units that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
@@ -95,16 +96,21 @@ struct Span {
     placed: BTreeSet<(AreaRef, AreaRef)>,
 }
 
-/// The reorganisation of 2025, as this release knows it.
-pub(super) fn units_before() -> Result<UnitsBefore, LedgerFault> {
-    let units = UnitTable::parse("units.csv", UNITS_CSV).map_err(|faults| wrong(&faults))?;
-    UnitsBefore::parse("units_before_2025.csv", UNITS_BEFORE_CSV, &units)
-        .map_err(|faults| wrong(&faults))
-}
-
-fn wrong(faults: &[AreaFault]) -> LedgerFault {
-    let first = faults.first().map(ToString::to_string).unwrap_or_default();
-    LedgerFault::Failed(format!("the built-in table of units is wrong: {first}"))
+/// The reorganisation of 2025, as this release knows it; read once.
+pub(super) fn units_before() -> Result<&'static UnitsBefore, LedgerFault> {
+    static BEFORE: OnceLock<Result<UnitsBefore, String>> = OnceLock::new();
+    let read = || {
+        let told = |faults: Vec<AreaFault>| {
+            let first = faults.first().map(ToString::to_string);
+            first.unwrap_or_default()
+        };
+        let units = UnitTable::parse("units.csv", UNITS_CSV).map_err(told)?;
+        UnitsBefore::parse("units_before_2025.csv", UNITS_BEFORE_CSV, &units).map_err(told)
+    };
+    let before = BEFORE.get_or_init(read).as_ref();
+    before.map_err(|fault| {
+        LedgerFault::Failed(format!("the built-in table of units is wrong: {fault}"))
+    })
 }
 
 impl Snapshot<'_> {

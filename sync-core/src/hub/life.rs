@@ -3,7 +3,8 @@
 
 use thiserror::Error;
 
-use crate::act::{Control, Said};
+use crate::act::{Control, Said, read_words};
+use crate::bytes::{Malformed, Reader, Writer};
 use crate::calendar::{iso_text, local_day};
 use crate::hub::Hub;
 use crate::hub::append::Tx;
@@ -28,6 +29,24 @@ pub struct LifeStep {
     pub body: String,
     /// Number of the document; empty when there is none.
     pub decision: String,
+}
+
+impl LifeStep {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.u16(self.kind).u16(self.state).zigzag(self.day.into());
+        w.block(self.body.as_bytes())
+            .block(self.decision.as_bytes());
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            kind: r.u16()?,
+            state: r.u16()?,
+            day: i32::try_from(r.zigzag()?).map_err(|_far| Malformed::Range)?,
+            body: read_words(r)?,
+            decision: read_words(r)?,
+        })
+    }
 }
 
 /// Why a step was not taken. Nothing was changed.

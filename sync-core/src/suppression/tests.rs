@@ -1,6 +1,12 @@
 //! Whoever has all that is shown does not get back what is withheld: tried by counting every table
 //! that could be behind what is shown.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::needless_range_loop,
+    reason = "tables of a few cells, told by row and column"
+)]
+
 use proptest::prelude::*;
 
 use super::*;

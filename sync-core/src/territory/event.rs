@@ -1,10 +1,10 @@
 //! What happens to an area on one day, as an entry of the log says it.
 
+use crate::act::read_words;
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::calendar::{YEAR_MAX, YEAR_MIN, days_from_civil};
 use crate::ids::AreaRef;
-use crate::limits::{AREA_TARGETS_MAX, NAME_BYTES_MAX};
-use crate::text::display_text_fault;
+use crate::limits::AREA_TARGETS_MAX;
 use crate::vocabulary::{Area, AreaId, AreaKind};
 
 /// Something that happens to an area. What was before stands beside what is from then on, so an
@@ -94,19 +94,19 @@ impl AreaEvent {
             return Err(Malformed::Range);
         }
         let area = AreaRef::read(r)?;
-        let decision = words(r)?;
+        let decision = read_words(r)?;
         let change = match r.u8()? {
             1 => AreaChange::Merge {
                 into: AreaRef::read(r)?,
             },
             2 => AreaChange::Split { into: targets(r)? },
             3 => AreaChange::Rename {
-                from: (words(r)?, kind(r)?),
-                to: (words(r)?, kind(r)?),
+                from: (read_words(r)?, kind(r)?),
+                to: (read_words(r)?, kind(r)?),
             },
             4 => AreaChange::Recode {
-                from: words(r)?,
-                to: words(r)?,
+                from: read_words(r)?,
+                to: read_words(r)?,
             },
             5 => AreaChange::Reparent {
                 from: AreaRef::read(r)?,
@@ -145,14 +145,6 @@ impl AreaEvent {
         self.write(&mut w);
         w.as_bytes().len()
     }
-}
-
-fn words(r: &mut Reader<'_>) -> Result<String, Malformed> {
-    let words = r.text(NAME_BYTES_MAX)?;
-    if display_text_fault(&words).is_some() {
-        return Err(Malformed::Text);
-    }
-    Ok(words)
 }
 
 fn kind(r: &mut Reader<'_>) -> Result<AreaKind, Malformed> {

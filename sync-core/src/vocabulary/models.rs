@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_name_of_people_is_no_kind() {
         let text = format!(
-            "{}\n18,cham_club,Câu lạc bộ Chăm,club,\n",
+            "{}\n18,people_club,Câu lạc bộ người Khmer,club,\n",
             MODEL_KINDS_CSV.trim_end()
         );
         let faults = ModelKinds::parse("m.csv", &text).unwrap_err();

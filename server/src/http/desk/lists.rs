@@ -7,6 +7,7 @@ use sync_core::hub::ledger::LedgerFault;
 use sync_core::ids::GroupId;
 use sync_core::vocabulary::Lane;
 
+use super::units::place_of;
 use super::{AreaNames, OfficeDesk};
 use crate::http::console::desk::{
     DeskError, ListFilter, ListPage, ListRow, ListRows, Officer, PageKey, RoundedRow,
@@ -49,7 +50,7 @@ impl OfficeDesk {
             Some(key) => Some(key.as_str().parse().map_err(|_other| DeskError::Invalid)?),
         };
         let page = self.read(|snapshot| {
-            let (area, commune, units) = self.place_of(snapshot, filter.placed)?;
+            let (area, commune, units) = place_of(snapshot, filter.placed)?;
             let query = ListQuery {
                 group: filter.group,
                 area,
@@ -95,7 +96,7 @@ impl OfficeDesk {
             .map_or(0, |(_, skip)| skip);
         let wanted = usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
         self.read(|snapshot| {
-            let (hamlet, commune, units) = self.place_of(snapshot, filter.placed)?;
+            let (hamlet, commune, units) = place_of(snapshot, filter.placed)?;
             let mut names = AreaNames::new(snapshot);
             let (mut rows, mut older) = (Vec::new(), None);
             let mut shown_of: (i32, u64) = (last, skip);

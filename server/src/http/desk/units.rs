@@ -45,28 +45,25 @@ impl OfficeDesk {
             Ok(rows)
         })
     }
+}
 
-    pub(super) fn place_of(
-        &self,
-        snapshot: &Snapshot<'_>,
-        placed: Placed,
-    ) -> Result<Place, LedgerFault> {
-        let (asked, unit) = match placed {
-            Placed::Anywhere => return Ok((None, None, None)),
-            Placed::Now(area) => {
-                let level = snapshot.area(area)?.map(|row| row.kind.level());
-                return Ok(match level {
-                    Some(AreaLevel::Province) => (None, None, None),
-                    Some(AreaLevel::Commune) => (None, Some(area), None),
-                    Some(AreaLevel::Hamlet) | None => (Some(area), None, None),
-                });
-            }
-            Placed::In(asked, area) => (asked, Some(area)),
-            Placed::Nowhere(asked) => (asked, None),
-        };
-        let rows = snapshot.rows_of_unit(unit, AreaLevel::Commune, units_of(asked))?;
-        Ok((None, None, Some(rows)))
-    }
+/// Where the records of a list are, as the store asks for it.
+pub(super) fn place_of(snapshot: &Snapshot<'_>, placed: Placed) -> Result<Place, LedgerFault> {
+    let (asked, unit) = match placed {
+        Placed::Anywhere => return Ok((None, None, None)),
+        Placed::Now(area) => {
+            let level = snapshot.area(area)?.map(|row| row.kind.level());
+            return Ok(match level {
+                Some(AreaLevel::Province) => (None, None, None),
+                Some(AreaLevel::Commune) => (None, Some(area), None),
+                Some(AreaLevel::Hamlet) | None => (Some(area), None, None),
+            });
+        }
+        Placed::In(asked, area) => (asked, Some(area)),
+        Placed::Nowhere(asked) => (asked, None),
+    };
+    let rows = snapshot.rows_of_unit(unit, AreaLevel::Commune, units_of(asked))?;
+    Ok((None, None, Some(rows)))
 }
 
 /// The units that are asked for, as the store knows them.
