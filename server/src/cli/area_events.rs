@@ -151,6 +151,9 @@ fn plan(
     }))
 }
 
+/// Groups that move with areas, and those that nobody can move by rule.
+type Moves = (Vec<(GroupId, Group)>, Vec<String>);
+
 /// Groups whose area or commune is another one now. Access follows the current parent, so they
 /// move in the same transaction.
 fn moves(
@@ -158,7 +161,7 @@ fn moves(
     territory: &Territory,
     events: &[AreaEvent],
     today: i32,
-) -> Result<(Vec<(GroupId, Group)>, Vec<String>), LedgerFault> {
+) -> Result<Moves, LedgerFault> {
     let first: BTreeMap<AreaRef, i32> = events
         .iter()
         .rev()

@@ -3,7 +3,15 @@
 
 use std::fs;
 
-use super::common::{COMMUNE, Server};
+use std::collections::BTreeMap;
+
+use sync_core::act::{Control, Said};
+use sync_core::calendar::read_iso;
+use sync_core::ids::AreaRef;
+use sync_core::value::{FieldKey, Value, WallTime};
+
+use super::browser::{Browser, officer, value_of};
+use super::common::{COMMUNE, PROVINCE, Phone, Ran, Server};
 
 const HEAD: &str = "date,event,area,into,name,kind,decision_no\n";
 
@@ -30,7 +38,7 @@ fn with_hamlets() -> (Server, String) {
     (server, hamlet)
 }
 
-fn events(server: &Server, lines: &str) -> super::common::Ran {
+fn events(server: &Server, lines: &str) -> Ran {
     let file = server.data.join("../events.csv");
     fs::write(&file, format!("{HEAD}{lines}")).unwrap();
     server.run(&["area", "events", file.to_str().unwrap()])
@@ -146,4 +154,133 @@ fn faults_of_a_file_of_events_are_all_told_and_nothing_is_taken() {
     assert!(!told.contains("line 10:"), "{told}");
     assert_eq!(server.verified(), before);
     events(&server, "").fails(1);
+}
+
+/// A patrol of a day in an area, with its route in words.
+fn save_at(phone: &mut Phone, day: &str, area: AreaRef, words: &str) {
+    phone.save_as("patrol", None, |vocabulary, kind| {
+        let key = |id| FieldKey::plain(vocabulary.field_by_id(kind, id).unwrap().number);
+        let from = WallTime {
+            minutes: read_iso(day).unwrap() * 1_440 + 20 * 60,
+            offset: 420,
+        };
+        BTreeMap::from([
+            (key("occurred"), Value::Interval(from, None)),
+            (key("area_id"), Value::Area(area)),
+            (key("route_text"), Value::Text(words.to_owned())),
+        ])
+    });
+    phone.sync();
+}
+
+#[test]
+fn a_record_of_before_the_split_is_listed_and_counted_by_both_kinds_of_units() {
+    let server = Server::new();
+    officer(&server, "PV", "province_reviewer", PROVINCE);
+    let found = server.run(&["area", "find", "Thái Bình Trung"]).ok();
+    let old = found
+        .lines()
+        .find(|line| line.contains("(until 2025-07-01)"))
+        .unwrap();
+    assert!(old.contains("xã Thái Bình Trung, tỉnh Long An"), "{old}");
+    let old = old.split_whitespace().nth(1).unwrap().to_owned();
+    let group = server
+        .run(&["group", "add", "Tổ cũ", "--area", &old])
+        .ok()
+        .trim()
+        .to_owned();
+    let add = ["member", "add", "Nguyễn Văn An", "--group", &group];
+    server.run(&add).ok();
+    let area = AreaRef::from_hex(&old.replace('-', "")).unwrap();
+    let mut phone = server.phone(&group);
+    save_at(&mut phone, "2025-06-20", area, "qua ba ấp trước kia");
+    // the group is moved by hand; what its record names stays as it was
+    server
+        .run(&["group", "move", &group, "--area", "27757"])
+        .ok();
+
+    let mut browser = Browser::signed_in(&server, "PV");
+    let mut shows = |query: &str| {
+        let page = browser.get(&format!("/console?lane=open&{query}"));
+        assert_eq!(page.status, 200, "{query}");
+        page.text.contains("qua ba ấp trước kia")
+    };
+    assert!(shows("units=today&area=none") && !shows("units=then&area=none"));
+    assert!(shows(&format!("units=then&area={area}")));
+    assert!(!shows(&format!("units=today&area={area}")));
+    let count = |units: &str| {
+        let days = ["--from", "2025-06-15", "--to", "2025-07-14"];
+        server
+            .run(&[&["count", "--units", units][..], &days].concat())
+            .ok()
+    };
+    let today = count("today");
+    assert!(
+        today.contains("not placed: 27772") && today.contains("one of 3 units"),
+        "{today}"
+    );
+    let then = count("then");
+    assert!(
+        then.contains("xã Thái Bình Trung") && !then.contains("not placed"),
+        "{then}"
+    );
+    assert!(then.contains("1  patrol"), "{then}");
+}
+
+#[test]
+fn the_committee_takes_a_group_through_its_life_and_the_group_hears_of_it() {
+    let server = Server::new();
+    officer(&server, "Ủy ban", "commune_pc", COMMUNE);
+    officer(&server, "Trưởng", "commune_chief", COMMUNE);
+    officer(&server, "Láng giềng", "commune_pc", "31147");
+    let group = server.group("Tổ cổng rào");
+    let mut phone = server.phone(&group);
+    let path = format!("/console/groups/{group}");
+    let mut committee = Browser::signed_in(&server, "Ủy ban");
+    let page = committee.get(&path);
+    assert!(page.text.contains("chưa ghi loại hình"), "{}", page.text);
+    let token = value_of(&page.text, "token");
+    let step = |state: &'static str, seen: &'static str| {
+        [
+            ("token", token.clone()),
+            ("seen", seen.to_owned()),
+            ("kind", "5".to_owned()),
+            ("state", state.to_owned()),
+            ("day", "02/03/2026".to_owned()),
+            ("body", "UBND phường".to_owned()),
+            ("decision", "12/QĐ-UBND".to_owned()),
+        ]
+    };
+    let mut send = |state, seen| {
+        let form = step(state, seen);
+        let form: Vec<(&str, &str)> = form.iter().map(|(key, value)| (*key, &**value)).collect();
+        committee.post(&path, &form).status
+    };
+    assert_eq!(send("2", "0"), 303);
+    assert_eq!(send("4", "0"), 409, "somebody was faster");
+    assert_eq!(send("6", "1"), 422, "a pilot is not maintained at once");
+    assert_eq!(send("4", "1"), 303);
+    let mut chief = Browser::signed_in(&server, "Trưởng");
+    let list = chief.get("/console/groups").text;
+    assert!(list.contains("Cổng rào · công nhận, 02/03/2026"), "{list}");
+    let acts = chief.get(&format!("/console/acts/{group}")).text;
+    assert!(
+        acts.contains("Ghi bước của mô hình") && acts.contains("Ủy ban"),
+        "{acts}"
+    );
+    let mut neighbour = Browser::signed_in(&server, "Láng giềng");
+    assert_eq!(neighbour.get(&path).status, 404);
+    phone.sync();
+    assert_eq!(
+        phone
+            .replica
+            .controls(phone.group)
+            .filter(|(_, full)| {
+                matches!(full.act.said, Said::Control(Control::GroupLife { .. }))
+            })
+            .count(),
+        2
+    );
+    assert!(server.verified().contains("the log is sound"));
+    assert!(server.run(&["rebuild"]).ok().contains("as it was"));
 }

@@ -316,6 +316,11 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!(land.apply(&event), Err(refusal), "{event:?}");
         assert_eq!(land, good);
     }
+}
+
+#[test]
+fn events_of_an_area_are_taken_in_the_order_of_their_days() {
+    let mut land = land();
     land.apply(&rename(
         "2022-01-01",
         3,
@@ -351,10 +356,10 @@ proptest! {
                 0 | 1 => AreaChange::Merge { into: id(a) },
                 _ => AreaChange::Split { into: BTreeSet::from([id(a), id(b)]).into_iter().collect() },
             };
-            let event = AreaEvent { day: base + at, area: id(of), decision: String::new(), change };
+            let event = AreaEvent { day: base.saturating_add(at), area: id(of), decision: String::new(), change };
             drop(land.apply(&event));
         }
-        let (from, to) = (base + from, base + to);
+        let (from, to) = (base.saturating_add(from), base.saturating_add(to));
         for n in 2..10 {
             if land.stands(id(n), from) {
                 prop_assert_eq!(land.resolve(id(n), from, from), Resolved::Unit(id(n)));

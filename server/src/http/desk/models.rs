@@ -54,7 +54,7 @@ impl OfficeDesk {
             return Err(DeskError::NotAllowed);
         }
         self.audit(officer, "step model", Some(group.as_bytes()), "")?;
-        let done = self.office.act_as(
+        self.office.act_as(
             officer.account,
             &officer.name,
             move |hub, ledger, acting| {
@@ -65,8 +65,7 @@ impl OfficeDesk {
                 hub.step_life(ledger, acting, group, step)?;
                 Ok(Ok(()))
             },
-        )?;
-        done
+        )?
     }
 
     fn model_scope(&self, officer: &Officer) -> Result<crate::store::ScopeArea, DeskError> {
