@@ -277,19 +277,22 @@ impl Placing<'_> {
     }
 
     fn counted(&self, area: AreaRef, commune: AreaRef, lane: Option<Lane>) -> Counted {
+        let is_closed = lane.is_some_and(Lane::is_closed);
+        let above = Self {
+            level: AreaLevel::Commune,
+            ..*self
+        };
+        // a closed lane knows the commune only
+        if is_closed && self.level == AreaLevel::Hamlet {
+            return above.counted(area, commune, lane);
+        }
         match self.resolved(area) {
             Resolved::Unit(unit) => Counted::In(unit),
             // no hamlet was named: the commune as a whole
             Resolved::Nowhere(Nowhere::TooWide(_)) if self.level == AreaLevel::Hamlet => {
-                let above = Self {
-                    level: AreaLevel::Commune,
-                    ..*self
-                };
                 above.counted(area, commune, lane)
             }
-            Resolved::Several(several)
-                if lane.is_some_and(Lane::is_closed) && several.contains(&commune) =>
-            {
+            Resolved::Several(several) if is_closed && several.contains(&commune) => {
                 Counted::In(commune)
             }
             Resolved::Several(_) | Resolved::Nowhere(_) => Counted::Remainder(area),

@@ -275,6 +275,8 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                 let before = facts::group(self.ledger, *group)?;
                 self.ledger
                     .put(Table::Group, group.as_bytes(), &row.to_bytes())?;
+                let place = key_of(group.as_bytes(), index);
+                self.ledger.put(Table::GroupArea, &place, area.as_bytes())?;
                 // the console's rows say where the group is, and so which officers may read them
                 let stood = |known: Group| (known.area, known.commune);
                 if before.is_some_and(|before| stood(before) != (*area, *commune)) {

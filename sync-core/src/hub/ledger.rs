@@ -101,6 +101,8 @@ tables! {
     Period = 48,
     /// group, index -> nothing: the steps in its life.
     GroupLife = 49,
+    /// group, index -> its area from there on.
+    GroupArea = 50,
 }
 
 impl Table {
@@ -141,7 +143,7 @@ pub struct Row {
     pub lane: Lane,
     /// Its type.
     pub record_type: u16,
-    /// Where it happened, as the record says; the group's area when it says nothing.
+    /// Where it happened, as the record says; the area that the group had then when it says nothing.
     pub area: AreaRef,
     /// The commune of its group.
     pub commune: AreaRef,

@@ -4,9 +4,9 @@ use crate::act::{Control, Said};
 use crate::hub::Hub;
 use crate::hub::append::Tx;
 use crate::hub::desk::{Acting, Refusal};
-use crate::hub::facts::{self, Group, all, index_at_end};
+use crate::hub::facts::{self, Group, all, decode, index_at_end, key_of};
 use crate::hub::ledger::{Ledger, LedgerFault, Table, View};
-use crate::ids::{Feed, GroupId, Hash32};
+use crate::ids::{AreaRef, Feed, GroupId, Hash32};
 use crate::limits::{AREA_EVENTS_BYTES_MAX, AREA_EVENTS_MAX};
 use crate::territory::AreaEvent;
 
@@ -24,6 +24,21 @@ pub fn area_events(view: &impl View) -> Result<Vec<AreaEvent>, LedgerFault> {
         }
     }
     Ok(events)
+}
+
+/// The area of a group, by the entries below an index.
+///
+/// # Errors
+/// The store's.
+pub(super) fn area_at(
+    view: &impl View,
+    group: GroupId,
+    below: u64,
+) -> Result<Option<AreaRef>, LedgerFault> {
+    let prefix = group.as_bytes();
+    view.last(Table::GroupArea, prefix, &key_of(prefix, below))?
+        .map(|(_, area)| decode(Table::GroupArea, &area, AreaRef::read))
+        .transpose()
 }
 
 impl Hub {

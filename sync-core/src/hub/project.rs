@@ -4,6 +4,7 @@ use crate::calendar::local_day;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Entry};
 use crate::hub::ledger::{Ledger, LedgerFault, Row};
+use crate::hub::places::area_at;
 use crate::ids::{AreaRef, RecordId};
 use crate::log::EntryKind;
 use crate::text::index_text;
@@ -33,15 +34,15 @@ impl<L: Ledger> Tx<'_, '_, L> {
         } else {
             (String::new(), String::new())
         };
-        let home = group
-            .as_ref()
-            .map_or(AreaRef::default(), |group| group.area);
+        // where the group was: it may have moved with its area since
+        let home = area_at(self.ledger, logbook.group, first.index)?;
+        let home = home.or_else(|| group.as_ref().map(|group| group.area));
         let row = Row {
             record: id,
             group: logbook.group,
             lane: logbook.lane,
             record_type: view.record_type,
-            area: view.area.unwrap_or(home),
+            area: view.area.or(home).unwrap_or_default(),
             commune: group.map_or(AreaRef::default(), |group| group.commune),
             device: view.creator_device,
             member: view.author.and_then(|member| u16::try_from(member).ok()),

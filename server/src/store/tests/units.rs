@@ -102,7 +102,7 @@ fn a_split_leaves_its_remainder_beside_and_a_closed_lane_is_placed_by_its_group(
         (Counted::Remainder(split), 2),
         (Counted::Remainder(unknown), 1),
     ];
-    assert_eq!(today, expected.into_iter().collect());
+    assert_eq!(today, BTreeMap::from(expected));
     let then = count(&mut store, AreaLevel::Commune, Units::Then);
     let expected = [
         (Counted::In(merged), 1),
@@ -111,6 +111,9 @@ fn a_split_leaves_its_remainder_beside_and_a_closed_lane_is_placed_by_its_group(
         (Counted::Remainder(unknown), 1),
     ];
     assert_eq!(then, expected.into_iter().collect());
+    // by hamlet a closed lane and what names none stand at their commune
+    let hamlets = count(&mut store, AreaLevel::Hamlet, Units::On(day(TODAY)));
+    assert_eq!(hamlets, today);
     // whichever part it was, the province is one
     let provinces = count(&mut store, AreaLevel::Province, Units::On(day(TODAY)));
     let expected = [
