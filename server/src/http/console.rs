@@ -14,7 +14,7 @@
 //! The arguments of a handler are its permission: none can act without [`session::Acting`], which
 //! exists only for a live session, a form of that session, and this site.
 //!
-//! What is absent: scripts, outside resources, totals, a record page for rounded rows, a text
+//! What is absent: scripts, outside resources, totals of a list, a record page for rounded rows, a text
 //! field in the forms of closed lanes.
 
 mod acts;
