@@ -360,10 +360,12 @@ const steps = [
   }],
   ['the keyboard reaches every control of every page', async () => {
     await page.setViewportSize(SIZES[1]);
-    const pages = ['devices', 'enrol', 'acts'].map((name) => `/console/${name}`);
+    const pages = ['devices', 'enrol', 'acts', 'period', 'groups'].map((name) => `/console/${name}`);
     const paths = ['/console', `/console/record/${records.vi}`, ...pages];
     for (const path of paths) {
       await window.go(path);
+      // the languages too, which are folded away
+      await page.evaluate(() => { document.querySelector('header details').open = true; });
       const wanted = await page.evaluate(controls);
       check(wanted > 6, `${path} has ${wanted} controls`);
       const reached = new Set();
