@@ -8,7 +8,9 @@
 //! directory of the data cannot be used.
 
 mod admin;
+mod area_events;
 mod areas;
+mod count;
 mod devices;
 mod find;
 mod groups;
@@ -102,6 +104,8 @@ enum Command {
     /// Provinces, communes and hamlets.
     #[command(subcommand)]
     Area(areas::AreaCommand),
+    /// Counts records by type and unit.
+    Count(count::CountArgs),
     /// Groups.
     #[command(subcommand)]
     Group(groups::GroupCommand),
@@ -283,7 +287,7 @@ pub fn main() -> ExitCode {
 /// Reads what only the caller can: its files, its standard input, its working directory.
 fn prepared(mut command: Command) -> Result<Command, NotDone> {
     match &mut command {
-        Command::Area(areas::AreaCommand::Import(import)) => {
+        Command::Area(areas::AreaCommand::Import(import) | areas::AreaCommand::Events(import)) => {
             let read = fs::read(&import.file);
             let read = read.map_err(|cause| NotDone(refused(Doing::Read, &import.file, &cause)))?;
             import.text = Some(areas::text_of(&import.file, read)?);
@@ -297,7 +301,8 @@ fn prepared(mut command: Command) -> Result<Command, NotDone> {
             backup.file = std::path::absolute(&backup.file)
                 .map_err(|cause| NotDone(refused(Doing::Write, &backup.file, &cause)))?;
         }
-        Command::Area(areas::AreaCommand::Find { .. })
+        Command::Area(areas::AreaCommand::Find { .. } | areas::AreaCommand::Resolve(_))
+        | Command::Count(_)
         | Command::Group(_)
         | Command::Member(_)
         | Command::Enrol(_)
@@ -345,6 +350,7 @@ fn run_anywhere(data: &Path, command: &Command) -> Outcome {
 fn run(office: &Office, command: &Command) -> Outcome {
     let done = match command {
         Command::Area(command) => areas::run(office, command),
+        Command::Count(args) => count::run(office, args),
         Command::Group(command) => groups::run_group(office, command),
         Command::Member(command) => groups::run_member(office, command),
         Command::Officer(command) => officers::run(office, command),

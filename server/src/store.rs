@@ -8,6 +8,7 @@
 //! - `sqlite`: the tables of bytes that the hub knows, and the transaction;
 //! - `rows`: what the console lists, and the scope without which nothing is listed;
 //! - `accounts`, `audit`, `areas`: what only the server knows;
+//! - `territory`: areas through time, and counts by their units;
 //! - `standby`, `apart`: a second copy that follows, and a copy in two files for a backup.
 
 mod accounts;
@@ -17,10 +18,12 @@ mod audit;
 #[cfg(test)]
 mod conformance;
 mod opening;
+mod periods;
 mod readers;
 mod rows;
 mod sqlite;
 mod standby;
+mod territory;
 #[cfg(test)]
 mod tests;
 
@@ -35,11 +38,13 @@ pub use apart::{put_together, take_apart};
 pub use areas::AreaRow;
 pub use audit::{AuditEntry, AuditVerdict, Audited};
 pub use opening::{DATABASE_NAME, LOCK_NAME, Opened, StoreOpenError};
+pub use periods::{PeriodFigures, PeriodState};
 pub use readers::{READERS_DEFAULT, Readers, Snapshot};
 pub use rows::{
     LIST_LIMIT_MAX, ListQuery, Page, ROUNDED_LIMIT_MAX, RoundedCount, Scope, ScopeArea,
 };
 pub use sqlite::{SqliteLedger, SqliteStore};
+pub use territory::{Counted, CountedRows, UnitCount, UnitRows, Units, with_hamlets};
 
 /// Says what a fault of SQLite means to the hub.
 fn fault(error: rusqlite::Error) -> LedgerFault {

@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::change::{ChangeRef, Parts, Secret as PartSecret, part_hash, salt_of};
+use crate::closing::Closing;
+use crate::hub::LifeStep;
 use crate::ids::{
     AreaRef, ChainId, Feed, GroupId, Hash32, KeyId, Realm, RecordId, first16, sha256,
 };
 use crate::keys::{PublicKey, Secret, SignatureBytes};
 use crate::limits::{
-    ACT_BYTES_MAX, ACT_PARTS_MAX, CHANGE_HEADS_MAX, CHANGE_OPS_MAX, GRANT_MEMBERS_MAX,
-    NAME_BYTES_MAX,
+    ACT_BYTES_MAX, ACT_PARTS_MAX, AREA_EVENTS_MAX, CHANGE_HEADS_MAX, CHANGE_OPS_MAX,
+    GRANT_MEMBERS_MAX, NAME_BYTES_MAX,
 };
 use crate::log::EntryKind;
 use crate::tags::Tag;
+use crate::territory::AreaEvent;
 use crate::text::display_text_fault;
 use crate::value::{FieldKey, Value};
 
@@ -132,6 +135,22 @@ pub enum Control {
     Vocabulary {
         /// Its version.
         version: u16,
+    },
+    /// Areas merged, split, or have another name, code or parent.
+    AreaEvents {
+        /// Hash of the file that said so.
+        file: Hash32,
+        /// What happened, in the order in which it counts.
+        events: Vec<AreaEvent>,
+    },
+    /// A period was closed, with its figures.
+    PeriodClosed(Closing),
+    /// A group took a step in its life.
+    GroupLife {
+        /// The group.
+        group: GroupId,
+        /// The step.
+        step: LifeStep,
     },
 }
 
@@ -320,6 +339,22 @@ fn read_ascending<T: PartialOrd>(
     Ok(items)
 }
 
+pub(crate) fn read_words(r: &mut Reader<'_>) -> Result<String, Malformed> {
+    let words = r.text(NAME_BYTES_MAX)?;
+    if display_text_fault(&words).is_some() {
+        return Err(Malformed::Text);
+    }
+    Ok(words)
+}
+
+fn read_events(r: &mut Reader<'_>) -> Result<Vec<AreaEvent>, Malformed> {
+    let mut events = Vec::new();
+    for _ in 0..r.count(AREA_EVENTS_MAX)? {
+        events.push(AreaEvent::read(r)?);
+    }
+    Ok(events)
+}
+
 fn write_key(w: &mut Writer, key: FieldKey) {
     w.u16(key.number).u32(key.item);
 }
@@ -424,6 +459,20 @@ impl Control {
             Self::Vocabulary { version } => {
                 w.u8(11).u16(*version);
             }
+            Self::AreaEvents { file, events } => {
+                w.u8(12).raw(file.as_bytes()).count(events.len());
+                for event in events {
+                    event.write(w);
+                }
+            }
+            Self::PeriodClosed(closing) => {
+                w.u8(13);
+                closing.write(w);
+            }
+            Self::GroupLife { group, step } => {
+                w.u8(14).raw(group.as_bytes());
+                step.write(w);
+            }
         }
     }
 
@@ -436,10 +485,7 @@ impl Control {
             2 => {
                 let (group, area) = (GroupId::read(r)?, AreaRef::read(r)?);
                 let commune = AreaRef::read(r)?;
-                let name = r.text(NAME_BYTES_MAX)?;
-                if display_text_fault(&name).is_some() {
-                    return Err(Malformed::Text);
-                }
+                let name = read_words(r)?;
                 Self::Group {
                     group,
                     area,
@@ -488,6 +534,15 @@ impl Control {
                 hash: Hash32::read(r)?,
             },
             11 => Self::Vocabulary { version: r.u16()? },
+            12 => Self::AreaEvents {
+                file: Hash32::read(r)?,
+                events: read_events(r)?,
+            },
+            13 => Self::PeriodClosed(Closing::read(r)?),
+            14 => Self::GroupLife {
+                group: GroupId::read(r)?,
+                step: LifeStep::read(r)?,
+            },
             other => return Err(Malformed::UnknownMark(other)),
         })
     }

@@ -14,8 +14,10 @@
 
 pub mod act;
 pub mod bytes;
+pub mod calendar;
 pub mod chain;
 pub mod change;
+pub mod closing;
 pub mod codec;
 pub mod exchange;
 pub mod hub;
@@ -28,7 +30,9 @@ pub mod merkle;
 pub mod policy;
 pub mod record;
 pub mod replica;
+pub mod suppression;
 pub mod tags;
+pub mod territory;
 pub mod text;
 pub mod value;
 pub mod view;

@@ -64,3 +64,15 @@ pub const PROOFS_MAX: usize = 64;
 pub const PROOF_CHANGES_MAX: usize = 512;
 /// Bytes of such answers, before packing, after which a phone leaves the rest to the next request.
 pub const PROOF_BYTES_MAX: usize = 64 * 1024;
+/// Most areas that the parts of one area go to.
+pub const AREA_TARGETS_MAX: usize = 64;
+/// Most area events in one act.
+pub const AREA_EVENTS_MAX: usize = 128;
+/// Bytes of area events after which the next act begins.
+pub const AREA_EVENTS_BYTES_MAX: usize = 16 * 1024;
+/// Most units of a closed table.
+pub const CLOSED_UNITS_MAX: usize = 1_024;
+/// Most figures of a closed table.
+pub const CLOSED_CELLS_MAX: usize = 8_192;
+/// Bytes that a closed table may take in its entry.
+pub const CLOSING_BYTES_MAX: usize = 31 * 1024;

@@ -93,7 +93,7 @@ const steps = [
   ['the code is shown once and a phone takes it', async () => {
     check(await page.locator('.qr svg').isVisible(), 'no QR code');
     await window.picture('06-invitation');
-    await page.click('details summary');
+    await page.click('main details summary');
     const code = (await page.locator('details code').innerText()).trim();
     // What a camera reads off the screen, of a computer and of another phone.
     for (const size of SIZES) equal(readCode(window.file('06-invitation', size)), code, 'QR code:');
@@ -164,7 +164,7 @@ const steps = [
     await window.has('Ấp cũ đã sáp nhập');
     await window.hasNot(phones.areaGone);
     await window.has('120 phút');
-    equal(await page.locator('details').count(), 0, 'nothing was edited, so there is no history:');
+    equal(await page.locator('main details').count(), 0, 'nothing was edited, so there is no history:');
     await window.picture('16-record-area-gone');
   }],
   ['two phones that wrote at one field stand beside each other', async () => {
@@ -308,8 +308,36 @@ const steps = [
     }
     await signIn('can-bo');
   }],
+  ['the figures of the period stand by hamlet, in each language and on paper', async () => {
+    await window.go('/console/period');
+    await window.has('Bổ sung kỳ trước');
+    await window.has('Tuần tra');
+    await window.picture('24k-period');
+    for (const [language, late] of [
+      ['ខ្មែរ', 'បន្ថែមពីគ្រាមុន'], ['繁體中文', '補報前期'], ['简体中文', '补报前期'],
+    ]) {
+      await page.click('header details summary');
+      await follow(`header >> text=${language}`);
+      await window.has(late);
+      await window.has('Bản dịch chưa được duyệt');
+      await window.picture(`24l-period-${await page.getAttribute('html', 'lang')}`);
+    }
+    await page.click('header details summary');
+    await follow('header >> text=Tiếng Việt');
+    await page.emulateMedia({ media: 'print' });
+    check(await page.locator('.letterhead').isVisible(), 'no letterhead on paper');
+    check(!(await page.locator('.top').isVisible()), 'the menu is on paper');
+    await window.picture('24m-period-print');
+    await page.emulateMedia({ media: null });
+    await window.go('/console/groups');
+    await window.picture('24n-models');
+    await follow('main li a');
+    await window.has('chưa ghi loại hình và trạng thái');
+    await window.picture('24o-model');
+  }],
   ['the console speaks English when asked, and goes back', async () => {
     await open(records.vi);
+    await page.click('header details summary');
     await follow('header >> text=English');
     equal(await page.getAttribute('html', 'lang'), 'en');
     await window.hasNot('Nhận xét một mục');
@@ -328,6 +356,7 @@ const steps = [
       await window.go(path);
       await window.picture(name);
     }
+    await page.click('header details summary');
     await follow('header >> text=Tiếng Việt');
     equal(await page.getAttribute('html', 'lang'), 'vi');
   }],
@@ -376,10 +405,14 @@ const steps = [
   }],
   ['the keyboard reaches every control of every page', async () => {
     await page.setViewportSize(SIZES[1]);
-    const pages = ['devices', 'enrol', 'acts', 'quarantine'].map((name) => `/console/${name}`);
+    const pages = ['devices', 'enrol', 'acts', 'quarantine', 'period', 'groups'].map(
+      (name) => `/console/${name}`,
+    );
     const paths = ['/console', `/console/record/${records.vi}`, ...pages];
     for (const path of paths) {
       await window.go(path);
+      // the languages too, which are folded away
+      await page.evaluate(() => { document.querySelector('header details').open = true; });
       const wanted = await page.evaluate(controls);
       check(wanted > 6, `${path} has ${wanted} controls`);
       const reached = new Set();

@@ -2,8 +2,11 @@
 //! are used, what was erased.
 
 use sync_core::act::{ACCOUNT_PART, Control, FullAct, NAME_PART, Said};
+use sync_core::hub::LifeStep;
 use sync_core::ids::{GroupId, KeyId};
 use sync_core::replica::Replica;
+use sync_core::view::day_text;
+use sync_core::vocabulary::{ModelKinds, STATE_LIST, Vocabulary};
 
 use super::Phone;
 use super::form::{area_name, known_group, role_label};
@@ -140,9 +143,32 @@ fn what(replica: &Replica, group: GroupId, index: u64, full: &FullAct) -> String
         // each of the two officers makes one
         Control::Admit { .. } => "Đồng ý nhận một thay đổi đang giữ (cần hai cán bộ)".to_owned(),
         Control::Vocabulary { version } => format!("Dùng danh mục bản {version}"),
+        Control::GroupLife { step, .. } => life_text(replica.vocabulary(), step),
         // the office's own; no phone is told of them
-        Control::Officer { .. } | Control::Areas { .. } => String::new(),
+        Control::Officer { .. }
+        | Control::Areas { .. }
+        | Control::AreaEvents { .. }
+        | Control::PeriodClosed(_) => String::new(),
     }
+}
+
+/// A step in the life of the group: its kind and state, with day and document.
+fn life_text(vocabulary: &Vocabulary, step: &LifeStep) -> String {
+    let kind = ModelKinds::builtin().kind(step.kind);
+    let kind = kind.map_or_else(|| step.kind.to_string(), |kind| kind.vi.clone());
+    let state = vocabulary
+        .list(STATE_LIST)
+        .and_then(|list| list.value(step.state));
+    let state = state.map_or_else(|| step.state.to_string(), |state| state.vi.clone());
+    let mut text = format!("Mô hình: {kind}, {state} từ {}", day_text(step.day));
+    for words in [&step.body, &step.decision]
+        .into_iter()
+        .filter(|words| !words.is_empty())
+    {
+        text.push_str(", ");
+        text.push_str(words);
+    }
+    text
 }
 
 fn device_text(device: KeyId) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sync_core::calendar;
 use sync_core::ids::{AreaRef, RecordId};
 use sync_core::value::{FieldKey, Value, WallTime};
 use sync_core::vocabulary::{Field, ReasonUse, ValueKind, Vocabulary};
@@ -268,29 +269,9 @@ fn wall_time(time: TimeInput) -> Result<WallTime, &'static str> {
     })
 }
 
-/// Days since 1970-01-01 of a day that the Gregorian calendar has. Years are counted from March,
-/// so that the leap day is the last of its year.
+/// Days since 1970-01-01 of a day that the calendar has.
 fn days_from_civil(day: DayInput) -> Result<i32, &'static str> {
-    let leap = day.year % 4 == 0 && (day.year % 100 != 0 || day.year % 400 == 0);
-    let last = match day.month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        _ => return Err(words::NO_SUCH_DAY),
-    };
-    if !(1..=last).contains(&day.day) || !(1900..=2200).contains(&day.year) {
-        return Err(words::NO_SUCH_DAY);
-    }
-    let year = if day.month <= 2 {
-        day.year - 1
-    } else {
-        day.year
-    };
-    let month = (i32::from(day.month) + 9) % 12;
-    let day_of_year = (153 * month + 2) / 5 + i32::from(day.day) - 1;
-    let leaps = year / 4 - year / 100 + year / 400;
-    Ok(365 * year + leaps + day_of_year - 719_468)
+    calendar::days_from_civil(day.year, day.month, day.day).ok_or(words::NO_SUCH_DAY)
 }
 
 #[cfg(test)]

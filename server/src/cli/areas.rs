@@ -1,4 +1,4 @@
-//! `area import`, `area find`.
+//! `area import`, `area find`; `area events` and `area resolve` are next door.
 
 use std::path::{Path, PathBuf};
 
@@ -8,18 +8,26 @@ use sync_core::act::Control;
 use sync_core::ids::sha256;
 use sync_core::vocabulary::{HAMLET_COLUMNS, HamletImport};
 
+use super::area_events::{self, ResolveArgs};
 use super::{NotDone, Outcome, counted, find};
 use crate::office::Office;
 
 /// Areas that `area find` prints.
 const FOUND_MAX: u32 = 40;
 /// Faults of a file that are printed.
-const FAULTS_MAX: usize = 50;
+pub(super) const FAULTS_MAX: usize = 50;
 
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 pub(super) enum AreaCommand {
     /// Takes a province's list of hamlets.
     Import(ImportArgs),
+    /// Takes a file of what happened to areas: merge, split, rename, recode, reparent.
+    ///
+    /// Its first line is date,event,area,into,name,kind,decision_no. Areas are named by id, or by
+    /// the code that they had the day before; several in `into` stand with | between them.
+    Events(ImportArgs),
+    /// Says what became of an area.
+    Resolve(ResolveArgs),
     /// Prints areas in whose name a word begins so, with code and id.
     Find {
         /// A name or its beginning, with or without accents.
@@ -29,14 +37,14 @@ pub(super) enum AreaCommand {
 
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(super) struct ImportArgs {
-    /// A CSV file; its first line is name,kind,parent_code,valid_from,decision_no.
+    /// A CSV file. Of hamlets its first line is name,kind,parent_code,valid_from,decision_no.
     pub(super) file: PathBuf,
     /// What is in it.
     #[arg(skip)]
     pub(super) text: Option<String>,
 }
 
-/// The text of a file of hamlets.
+/// The text of a file of hamlets or events.
 ///
 /// A spreadsheet's "Unicode text" is UTF-16, and its plain "CSV" is in an encoding that its file
 /// does not name: guessed at, it would give a province wrong names for years.
@@ -61,6 +69,8 @@ pub(super) fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, NotDone> {
 pub(super) fn run(office: &Office, command: &AreaCommand) -> Result<Outcome, NotDone> {
     match command {
         AreaCommand::Import(args) => import(office, args),
+        AreaCommand::Events(args) => area_events::import(office, args),
+        AreaCommand::Resolve(args) => area_events::resolve(office, args),
         AreaCommand::Find { text } => find(office, text),
     }
 }
@@ -98,6 +108,7 @@ fn import(office: &Office, args: &ImportArgs) -> Result<Outcome, NotDone> {
     };
     office.act(move |hub, ledger, acting| {
         ledger.import_areas(&hamlets.areas)?;
+        ledger.follow_area_events()?;
         hub.note_office(ledger, acting, control)
     })?;
     let taken = counted(count, "hamlet");

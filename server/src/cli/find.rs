@@ -54,6 +54,10 @@ pub(super) fn area(office: &Office, asked: &str) -> Result<AreaRow, NotDone> {
                 || fold(&format!("{} {}", row.kind.word(), row.name)) == wanted
         })
         .collect();
+    if same.iter().any(|row| row.valid_to.is_none()) {
+        // what ended is meant only where nothing else is called so
+        same.retain(|row| row.valid_to.is_none());
+    }
     if same.len() > 1 {
         // The name as typed, accents and all, may be only one of them.
         let typed: Vec<&AreaRow> = same.iter().copied().filter(|r| r.name == asked).collect();

@@ -1,4 +1,4 @@
-//! `group add|list`, `member add|end|list`.
+//! `group add|move|list`, `member add|end|list`.
 
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,15 @@ pub(super) enum GroupCommand {
         /// Founds it although a group of this name works in this area.
         #[arg(long)]
         same_name: bool,
+    },
+    /// Moves a group, with all its records, to another area: after a split nobody else can say
+    /// where it is.
+    Move {
+        /// The group: its id, the beginning of it, or its whole name.
+        group: String,
+        /// Its hamlet or commune: a code, an id, or a name that only one has.
+        #[arg(long)]
+        area: String,
     },
     /// Prints all groups.
     List,
@@ -65,6 +74,7 @@ pub(super) fn run_group(office: &Office, command: &GroupCommand) -> Result<Outco
             area,
             same_name,
         } => add_group(office, name, area, *same_name),
+        GroupCommand::Move { group, area } => move_group(office, group, area),
         GroupCommand::List => list_groups(office),
     }
 }
@@ -114,6 +124,25 @@ fn add_group(office: &Office, name: &str, area: &str, same_name: bool) -> Result
              --same-name when this is another"
         ))),
     }
+}
+
+fn move_group(office: &Office, group: &str, area: &str) -> Result<Outcome, NotDone> {
+    let (id, row) = find::group(office, group)?;
+    let found = find::area(office, area)?;
+    let commune = commune_of(&found)?;
+    let moved = format!(
+        "{} is in {} {} now",
+        row.name,
+        found.kind.word(),
+        found.name
+    );
+    let row = Group {
+        area: found.id,
+        commune,
+        ..row
+    };
+    office.act(move |hub, ledger, acting| hub.set_group(ledger, acting, id, row))?;
+    Ok(Outcome::done(moved))
 }
 
 fn commune_of(area: &AreaRow) -> Result<AreaRef, NotDone> {

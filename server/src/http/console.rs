@@ -6,7 +6,7 @@
 //! and whatever is read or done goes through the [`Desk`], which asks for the officer each time.
 //!
 //! ```text
-//! cookie -> Visitor -> SignedIn -> list, record, devices, enrol      (GET)
+//! cookie -> Visitor -> SignedIn -> list, record, period, devices ... (GET)
 //!                  \-> Knock    -> sign in, change the language      (POST, token of the browser)
 //!                  \-> Acting   -> review, invite, confirm, revoke   (POST, token of the session)
 //! ```
@@ -14,7 +14,7 @@
 //! The arguments of a handler are its permission: none can act without [`session::Acting`], which
 //! exists only for a live session, a form of that session, and this site.
 //!
-//! What is absent: scripts, outside resources, totals, a record page for rounded rows, a text
+//! What is absent: scripts, outside resources, totals of a list, a record page for rounded rows, a text
 //! field in the forms of closed lanes.
 
 mod acts;
@@ -23,8 +23,10 @@ pub mod desk;
 mod devices;
 mod enrol;
 mod list;
+mod models;
 mod page;
 pub mod password;
+mod period;
 mod quarantine;
 mod record;
 mod session;
@@ -109,6 +111,13 @@ pub fn router<D: Desk>(desk: Arc<D>, clock: fn() -> i64) -> Router {
             get(enrol::show::<D>).post(enrol::invite::<D>),
         )
         .route("/console/enrol/{invite}", get(enrol::invitation::<D>))
+        .route("/console/period", get(period::show::<D>))
+        .route("/console/period/close", post(period::close::<D>))
+        .route("/console/groups", get(models::list::<D>))
+        .route(
+            "/console/groups/{group}",
+            get(models::show::<D>).post(models::step::<D>),
+        )
         .route("/console/acts", get(acts::of_log::<D>))
         .route("/console/acts/{group}", get(acts::of_group::<D>))
         .route("/console/quarantine", get(quarantine::show::<D>))

@@ -8,23 +8,28 @@
 mod acts;
 mod devices;
 mod lists;
+mod models;
+mod periods;
 mod quarantine;
 mod record;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_core::change::ChangeRef;
+use sync_core::closing::ClosingFault;
 use sync_core::hub::facts::{self, Group};
 use sync_core::hub::ledger::{LedgerFault, View};
-use sync_core::hub::{Admitting, Refusal};
+use sync_core::hub::{Admitting, LifeStep, Refusal};
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::vocabulary::{RoleScope, Vocabulary};
 
 use super::console::desk::{
     ActsOf, ActsPage, AdmitInput, AreaName, AreaRow, Cause, Desk, DeskError, DeviceRow, GroupRow,
-    HeldPage, InviteId, InvitePage, ListFilter, ListPage, MemberRow, Officer, PageKey,
-    QuarantinePage, RecordPage, ReviewInput, SessionRow, SignInRow,
+    HeldPage, InviteId, InvitePage, ListFilter, ListPage, MemberRow, ModelRow, Officer, PageKey,
+    PeriodAsked, PeriodPage, QuarantinePage, RecordPage, ReviewInput, SessionRow, SignInRow,
+    UnitsAsked,
 };
 use crate::log::{self, Doing};
 use crate::now_s;
@@ -65,6 +70,8 @@ impl From<Refusal> for DeskError {
         match refusal {
             Refusal::Store(fault) => fault.into(),
             Refusal::NoGroup | Refusal::NoRecord | Refusal::NoChange => Self::NotFound,
+            // somebody closed it meanwhile
+            Refusal::Closing(ClosingFault::NotNext(_)) => Self::Stale,
             Refusal::Digits => Self::WrongDigits,
             Refusal::NoDevice
             | Refusal::NoInvite
@@ -85,6 +92,8 @@ impl From<Refusal> for DeskError {
             | Refusal::State(_)
             | Refusal::Reason
             | Refusal::Words
+            | Refusal::Closing(_)
+            | Refusal::Life(_)
             | Refusal::Nothing
             | Refusal::NothingToErase => Self::Invalid,
         }
@@ -295,23 +304,38 @@ impl Desk for OfficeDesk {
         self.record_page(officer, record)
     }
 
-    fn areas(&self, officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
-        self.scope(officer)?;
-        self.read(|snapshot| {
-            let mut rows = vec![AreaRow {
-                area: officer.area,
-                name: officer.area_name.clone(),
-                depth: 0,
-            }];
-            for below in snapshot.areas_below(officer.area)? {
-                rows.push(AreaRow {
-                    area: below.id,
-                    name: area_name(&below),
-                    depth: 1,
-                });
-            }
-            Ok(rows)
-        })
+    fn areas(
+        &self,
+        officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError> {
+        self.area_rows(officer, units)
+    }
+
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError> {
+        self.period_page(officer, asked)
+    }
+
+    fn close_period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError> {
+        self.enter_closing(officer, asked)
+    }
+
+    fn models(&self, officer: &Officer) -> Result<Vec<ModelRow>, DeskError> {
+        self.model_rows(officer)
+    }
+
+    fn model(&self, officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError> {
+        self.model_row(officer, group)
+    }
+
+    fn step_model(
+        &self,
+        officer: &Officer,
+        group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError> {
+        self.enter_step(officer, group, step, seen)
     }
 
     fn groups(&self, officer: &Officer, area: Option<AreaRef>) -> Result<Vec<GroupRow>, DeskError> {

@@ -1,14 +1,17 @@
 //! Provinces, communes and hamlets.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sync_core::hub::ledger::LedgerFault;
 use sync_core::ids::AreaRef;
 use sync_core::text::fold;
-use sync_core::vocabulary::{Area, AreaKind, AreaLevel, UNITS_CSV, UnitTable};
+use sync_core::vocabulary::{Area, AreaId, AreaKind, AreaLevel, UNITS_CSV, UnitTable};
 
 use super::fault;
 use super::readers::Snapshot;
 use super::sqlite::SqliteLedger;
+use super::territory::units_before;
 
 /// An area, as the console shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl Snapshot<'_> {
         read().map_err(fault)
     }
 
-    /// The provinces, by name without accents.
+    /// The provinces that there are now, by name without accents.
     ///
     /// # Errors
     /// [`LedgerFault`].
@@ -86,7 +89,7 @@ impl Snapshot<'_> {
         let read = || -> rusqlite::Result<Vec<AreaRow>> {
             let mut statement = self.connection.prepare_cached(
                 "select id, kind, name, parent, valid_from, valid_to, code from area
-                 where parent is null order by folded, name, id",
+                 where parent is null and valid_to is null order by folded, name, id",
             )?;
             let rows = statement.query_map([], area_of)?;
             rows.collect()
@@ -95,7 +98,8 @@ impl Snapshot<'_> {
     }
 
     /// Up to `limit` areas in whose name a word begins with `text`, with or without accents:
-    /// "dong th" finds Đồng Tháp. First those whose whole name begins so, then higher levels.
+    /// "dong th" finds Đồng Tháp. First those whose whole name begins so, then those that still
+    /// are, then higher levels.
     ///
     /// # Errors
     /// [`LedgerFault`].
@@ -108,7 +112,9 @@ impl Snapshot<'_> {
             let mut statement = self.connection.prepare_cached(
                 "select id, kind, name, parent, valid_from, valid_to, code from area
                  where instr(' ' || folded, ?1) > 0
-                 order by instr(' ' || folded, ?1) > 1, level, folded, name, id limit ?2",
+                 order by instr(' ' || folded, ?1) > 1, valid_to is not null, level, folded,
+                     name, id
+                 limit ?2",
             )?;
             let rows = statement.query_map(params![wanted, limit], area_of)?;
             rows.collect()
@@ -117,20 +123,52 @@ impl Snapshot<'_> {
     }
 }
 
-/// Gives a new database the built-in table of provinces and communes.
-pub(super) fn fill_if_empty(connection: &Connection) -> Result<(), LedgerFault> {
-    let is_filled: bool = connection
-        .query_row("select exists (select 1 from area)", [], |row| row.get(0))
-        .map_err(fault)?;
-    if is_filled {
-        return Ok(());
+/// Gives a database the built-in tables of provinces and communes that it lacks: today's, and
+/// those that ended in 2025.
+pub(super) fn fill_built_in(connection: &Connection) -> Result<(), LedgerFault> {
+    let has = |ended: bool| -> Result<bool, LedgerFault> {
+        let sql = "select exists (
+                       select 1 from area where level = 0 and (valid_to is not null) = ?1
+                   )";
+        let found = connection.query_row(sql, [ended], |row| row.get(0));
+        found.map_err(fault)
+    };
+    if !has(false)? {
+        let units = UnitTable::parse("units.csv", UNITS_CSV).map_err(|faults| {
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            LedgerFault::Failed(format!("the built-in table of units is wrong: {first}"))
+        })?;
+        import(connection, units.areas())?;
     }
-    let units = UnitTable::parse("units.csv", UNITS_CSV).map_err(|faults| {
-        let first = faults.first().map(ToString::to_string).unwrap_or_default();
-        LedgerFault::Failed(format!("the built-in table of units is wrong: {first}"))
-    })?;
-    import(connection, units.areas())?;
+    if !has(true)? {
+        import(connection, &units_before()?.areas)?;
+    }
     Ok(())
+}
+
+/// All areas as the table has them, ended ones too.
+pub(super) fn all(connection: &Connection) -> Result<BTreeMap<AreaRef, Area>, LedgerFault> {
+    let read = || -> rusqlite::Result<BTreeMap<AreaRef, Area>> {
+        let mut statement = connection.prepare_cached(
+            "select id, kind, name, parent, valid_from, valid_to, code from area",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let row = area_of(row)?;
+            let area = Area {
+                id: AreaId::from_bytes(row.id.0),
+                name: row.name,
+                kind: row.kind,
+                parent: row.parent.map(|parent| AreaId::from_bytes(parent.0)),
+                valid_from: row.valid_from,
+                valid_to: row.valid_to,
+                code: row.code,
+                decision_no: None,
+            };
+            Ok((row.id, area))
+        })?;
+        rows.collect()
+    };
+    read().map_err(fault)
 }
 
 fn import<'b>(

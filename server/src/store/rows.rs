@@ -12,6 +12,7 @@ use sync_core::text::SearchQuery;
 use sync_core::vocabulary::Lane;
 
 use super::readers::Snapshot;
+use super::territory::UnitRows;
 use super::{fault, stored};
 
 /// No page is longer.
@@ -54,7 +55,7 @@ impl Scope {
     }
 
     /// The lanes that may be counted.
-    fn counted_lanes(&self) -> Vec<Lane> {
+    pub(super) fn counted_lanes(&self) -> Vec<Lane> {
         let known = |lane: &Lane| self.lanes.contains(lane) || self.rounded.contains(lane);
         Lane::ALL.into_iter().filter(known).collect()
     }
@@ -69,6 +70,8 @@ pub struct ListQuery {
     pub area: Option<AreaRef>,
     /// Records of the groups of this commune.
     pub commune: Option<AreaRef>,
+    /// Records of this unit, or of none, as they are placed through time.
+    pub units: Option<UnitRows>,
     /// Records of this type.
     pub record_type: Option<u16>,
     /// Records in this state.
@@ -215,7 +218,7 @@ impl Snapshot<'_> {
     }
 
     /// What `scope` may know of its rounded lanes about the days `from_day <= day < until_day`:
-    /// newest day first, within a day by commune and type. At most [`ROUNDED_LIMIT_MAX`] rows;
+    /// of `units` only if they are given, newest day first, within a day by commune and type. At most [`ROUNDED_LIMIT_MAX`] rows;
     /// when as many come back, ask for fewer days.
     ///
     /// # Errors
@@ -225,19 +228,24 @@ impl Snapshot<'_> {
         scope: &Scope,
         from_day: i32,
         until_day: i32,
+        units: Option<&UnitRows>,
     ) -> Result<Vec<RoundedCount>, LedgerFault> {
         let mut values = vec![
             Value::Integer(from_day.into()),
             Value::Integer(until_day.into()),
         ];
+        let lanes = lane_condition(&scope.rounded);
+        let area = area_condition(scope, &mut values);
+        let of_units = match units {
+            Some(units) => units.condition(&mut values),
+            None => "true".to_owned(),
+        };
         let sql = format!(
             "select day, commune, record_type, count(*) from record_row
              indexed by record_row_day
-             where day >= ? and day < ? and withdrawn = 0 and {} and {}
+             where day >= ? and day < ? and withdrawn = 0 and {lanes} and {area} and {of_units}
              group by day, commune, record_type
-             order by day desc, commune, record_type limit {ROUNDED_LIMIT_MAX}",
-            lane_condition(&scope.rounded),
-            area_condition(scope, &mut values),
+             order by day desc, commune, record_type limit {ROUNDED_LIMIT_MAX}"
         );
         let read = || -> rusqlite::Result<Vec<RoundedCount>> {
             let mut statement = self.connection.prepare_cached(&sql)?;
@@ -372,12 +380,12 @@ fn listed_lanes(scope: &Scope, query: &ListQuery) -> Vec<Lane> {
 }
 
 /// The lanes are numbers of our own, so they can stand in the text.
-fn lane_condition(lanes: &[Lane]) -> String {
+pub(super) fn lane_condition(lanes: &[Lane]) -> String {
     let numbers: Vec<String> = lanes.iter().map(|lane| lane.number().to_string()).collect();
     format!("lane in ({})", numbers.join(", "))
 }
 
-fn area_condition(scope: &Scope, values: &mut Vec<Value>) -> &'static str {
+pub(super) fn area_condition(scope: &Scope, values: &mut Vec<Value>) -> &'static str {
     match scope.area {
         ScopeArea::Province => "true",
         ScopeArea::Commune(commune) => {
@@ -449,6 +457,9 @@ impl ListSql {
             "day <",
             query.until_day.map(|day| Value::Integer(day.into())),
         );
+        if let Some(units) = &query.units {
+            conditions.push(units.condition(&mut values));
+        }
         if query.unanswered_only {
             conditions.push("unanswered = 1".to_owned());
         }

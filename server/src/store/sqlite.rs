@@ -32,7 +32,7 @@ impl SqliteStore {
             file,
             commit_took: None,
         };
-        let filled = store.transact(|ledger| areas::fill_if_empty(ledger.connection));
+        let filled = store.transact(|ledger| areas::fill_built_in(ledger.connection));
         match filled {
             Ok(()) => Ok((store, opened)),
             Err(LedgerFault::Full) => Err(StoreOpenError::Full {

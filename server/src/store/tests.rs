@@ -1,6 +1,7 @@
 mod files;
 mod lists;
 mod office;
+mod units;
 
 use std::fs;
 use std::path::Path;

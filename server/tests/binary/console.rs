@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use sync_core::calendar::read_iso;
 use sync_core::ids::RecordId;
-use sync_core::value::{FieldKey, Value};
+use sync_core::value::{FieldKey, Value, WallTime};
 use sync_core::vocabulary::{Lane, ValueKind};
 
 use super::browser::{Browser, officer, value_of};
@@ -273,4 +274,134 @@ fn what_the_desk_did_is_read_by_the_commune_and_by_nobody_beside_it() {
     let mut neighbour = Browser::signed_in(&server, "Láng giềng");
     assert_eq!(neighbour.get(&path).status, 404);
     assert!(!neighbour.get("/console/acts").text.contains("Trần B"));
+}
+
+/// A patrol of a day, with its route in words.
+fn save_on(phone: &mut Phone, day: &str) {
+    phone.save_as("patrol", None, |vocabulary, kind| {
+        let number = |id| vocabulary.field_by_id(kind, id).unwrap().number;
+        let minutes = read_iso(day).unwrap() * 1_440 + 20 * 60;
+        let from = WallTime {
+            minutes,
+            offset: 420,
+        };
+        BTreeMap::from([(
+            FieldKey::plain(number("occurred")),
+            Value::Interval(from, None),
+        )])
+    });
+    phone.sync();
+}
+
+#[test]
+fn a_closed_period_never_changes_and_what_is_late_counts_in_the_next() {
+    let server = Server::new();
+    officer(&server, "Trưởng", "commune_chief", COMMUNE);
+    officer(&server, "Cán bộ", "commune_officer", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    save_on(&mut phone, "2026-01-20");
+    save_on(&mut phone, "2026-02-16");
+
+    let mut chief = Browser::signed_in(&server, "Trưởng");
+    let january = "/console/period?calendar=1&day=2026-01-15";
+    let march = "/console/period?calendar=1&day=2026-02-15";
+    // this period and the late column of the only hamlet, then of the sum
+    let figures = |page: &str| -> Vec<String> {
+        let cells = page.split("<td class=\"num\">").skip(1);
+        cells
+            .filter_map(|cell| cell.split('<').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let page = chief.get(january);
+    assert_eq!(figures(&page.text), ["1", "0", "1", "0"], "{}", page.text);
+    let token = value_of(&page.text, "token");
+    let form = [
+        ("token", token.as_str()),
+        ("calendar", "1"),
+        ("day", "15/01/2026"),
+        ("sure", "yes"),
+    ];
+    assert_eq!(chief.post("/console/period/close", &form).status, 303);
+    assert_eq!(chief.post("/console/period/close", &form).status, 409);
+    save_on(&mut phone, "2026-01-21");
+    save_on(&mut phone, "2026-02-17");
+    let page = chief.get(january);
+    assert!(page.text.contains("Đã chốt lúc"), "{}", page.text);
+    assert_eq!(figures(&page.text), ["1", "0", "1", "0"]);
+    assert_eq!(figures(&chief.get(march).text), ["2", "1", "2", "1"]);
+    // a later one is closed only after those before it
+    let form = [form[0], form[1], ("day", "15/04/2026"), form[3]];
+    assert_eq!(chief.post("/console/period/close", &form).status, 409);
+    // the other role sees the same, and closes nothing
+    let mut other = Browser::signed_in(&server, "Cán bộ");
+    let page = other.get(march);
+    assert_eq!(figures(&page.text), ["2", "1", "2", "1"]);
+    assert!(!page.text.contains("/console/period/close"));
+    assert!(chief.get("/console/acts").text.contains("Chốt kỳ báo cáo"));
+    assert!(server.verified().contains("the log is sound"));
+    assert!(server.run(&["rebuild"]).ok().contains("as it was"));
+    assert_eq!(figures(&chief.get(january).text), ["1", "0", "1", "0"]);
+}
+
+#[test]
+fn the_province_sees_small_figures_of_no_open_period_and_of_a_closed_one_none() {
+    let server = Server::new();
+    officer(&server, "Lãnh đạo", "province_lead", PROVINCE);
+    officer(&server, "Trưởng", "commune_chief", COMMUNE);
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    for day in 1..=6 {
+        save_on(&mut phone, &format!("2026-02-0{day}"));
+    }
+    phone.save_as("tip", None, |vocabulary, kind| {
+        let number = |id| vocabulary.field_by_id(kind, id).unwrap().number;
+        let day = Value::Day(read_iso("2026-02-03").unwrap());
+        BTreeMap::from([
+            (FieldKey::plain(number("category")), Value::Choice(1)),
+            (FieldKey::plain(number("day")), day),
+        ])
+    });
+    phone.sync();
+    let path = "/console/period?calendar=1&day=2026-02-14";
+    // what stands under the heading of a type
+    let section = |page: &str, label: &str| -> String {
+        let (_, rest) = page.split_once(&format!(">{label}</th>")).unwrap();
+        rest.split("</tbody>").next().unwrap().to_owned()
+    };
+    let mut chief = Browser::signed_in(&server, "Trưởng");
+    let tips = section(&chief.get(path).text, "Nguồn tin");
+    assert!(tips.contains("<td class=\"num\">1</td>"), "{tips}");
+
+    let mut lead = Browser::signed_in(&server, "Lãnh đạo");
+    let page = lead.get(path);
+    let patrols = section(&page.text, "Tuần tra");
+    assert!(patrols.contains("<td class=\"num\">6</td>"), "{patrols}");
+    for guarded in ["Nguồn tin", "Vụ việc", "Hòa giải", "An sinh xã hội"] {
+        let told = section(&page.text, guarded);
+        assert!(told.contains("Chỉ hiện sau khi tỉnh chốt kỳ"), "{told}");
+    }
+    let form = [
+        ("token", &*value_of(&page.text, "token")),
+        ("calendar", "1"),
+        ("day", "14/02/2026"),
+        ("sure", "yes"),
+    ];
+    assert_eq!(lead.post("/console/period/close", &form).status, 303);
+    let page = lead.get(path);
+    assert!(section(&page.text, "Tuần tra").contains("<td class=\"num\">6</td>"));
+    // one tip in one of many communes: neither it nor its commune nor the sum is told, and a type
+    // of which there is nothing looks the same
+    let told = section(&page.text, "Nguồn tin");
+    assert_eq!(
+        told.matches("<td class=\"num\">–</td>").count(),
+        2,
+        "{told}"
+    );
+    assert!(!told.contains("Cái Khế"), "{told}");
+    assert_eq!(told, section(&page.text, "Hòa giải"));
+    // the commune closes for itself, and sees its own whole
+    let tips = section(&chief.get(path).text, "Nguồn tin");
+    assert!(tips.contains("<td class=\"num\">1</td>"), "{tips}");
 }

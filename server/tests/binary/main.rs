@@ -2,6 +2,8 @@
 //! officers that come to it over TLS.
 
 #[cfg(test)]
+mod areas;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod commands;

@@ -75,6 +75,21 @@ fn samples() -> Vec<Said> {
             hash: Hash32([7; 32]),
         },
         Control::Vocabulary { version: 1 },
+        Control::AreaEvents {
+            file: Hash32([5; 32]),
+            events: crate::territory::tests::one_of_each(),
+        },
+        Control::PeriodClosed(crate::closing::tests::sample()),
+        Control::GroupLife {
+            group,
+            step: LifeStep {
+                kind: 5,
+                state: 4,
+                day: 20_600,
+                body: "UBND xã".to_owned(),
+                decision: "12/QĐ-UBND".to_owned(),
+            },
+        },
     ];
     let review = Review {
         record: RecordId([1; 16]),

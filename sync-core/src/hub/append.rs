@@ -307,6 +307,8 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
                 let before = facts::group(self.ledger, *group)?;
                 self.ledger
                     .put(Table::Group, group.as_bytes(), &row.to_bytes())?;
+                let place = key_of(group.as_bytes(), index);
+                self.ledger.put(Table::GroupArea, &place, area.as_bytes())?;
                 // the console's rows say where the group is, and so which officers may read them
                 let stood = |known: Group| (known.area, known.commune);
                 if before.is_some_and(|before| stood(before) != (*area, *commune)) {
@@ -346,6 +348,18 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
             Control::Erase { change, keys } => self.erase_parts(*change, keys)?,
             Control::Vocabulary { version } => self.state.vocabulary = *version,
             Control::Admit { change, hash } => self.note_admit(*change, hash, by, index)?,
+            Control::AreaEvents { .. } => {
+                self.ledger
+                    .put(Table::AreaEvent, &key_of(&[], index), &[])?;
+            }
+            Control::PeriodClosed(closing) => {
+                let key = key_of(closing.area.as_bytes(), index);
+                self.ledger.put(Table::Period, &key, &[])?;
+            }
+            Control::GroupLife { group, .. } => {
+                let key = key_of(group.as_bytes(), index);
+                self.ledger.put(Table::GroupLife, &key, &[])?;
+            }
             // accounts and areas live in the server's own tables
             Control::Officer { .. } | Control::Areas { .. } => {}
         }

@@ -9,10 +9,12 @@ use crate::act::{
     act_chain,
 };
 use crate::change::ChangeRef;
+use crate::closing::ClosingFault;
 use crate::hub::Hub;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Grant};
 use crate::hub::ledger::{Ledger, LedgerFault, View};
+use crate::hub::life::LifeFault;
 use crate::ids::{AreaRef, Feed, GroupId, Hash32, KeyId, RecordId, first16, sha256};
 use crate::limits::NAME_BYTES_MAX;
 use crate::log::{AsideReason, EntryKind};
@@ -114,6 +116,12 @@ pub enum Refusal {
     /// None of the keys holds an erasable value.
     #[error("none of these fields can be erased in this change")]
     NothingToErase,
+    /// A period cannot be closed.
+    #[error(transparent)]
+    Closing(ClosingFault),
+    /// A step in the life of a group cannot be taken.
+    #[error(transparent)]
+    Life(LifeFault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] LedgerFault),
@@ -237,6 +245,9 @@ impl<L: Ledger> Tx<'_, '_, L> {
             | Control::Officer { .. }
             | Control::Areas { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => false,
         })
     }

@@ -99,6 +99,14 @@ tables! {
     Admission = 45,
     /// chain, seq -> index of the Aside of a change that was admitted later.
     Admitted = 46,
+    /// index -> nothing: the entries with area events.
+    AreaEvent = 47,
+    /// area, index -> nothing: the periods that were closed for it.
+    Period = 48,
+    /// group, index -> nothing: the steps in its life.
+    GroupLife = 49,
+    /// group, index -> its area from there on.
+    GroupArea = 50,
 }
 
 impl Table {
@@ -139,7 +147,7 @@ pub struct Row {
     pub lane: Lane,
     /// Its type.
     pub record_type: u16,
-    /// Where it happened, as the record says; the group's area when it says nothing.
+    /// Where it happened, as the record says; the area that the group had then when it says nothing.
     pub area: AreaRef,
     /// The commune of its group.
     pub commune: AreaRef,

@@ -1,8 +1,10 @@
 //! The console's row of a record, computed from the log.
 
+use crate::calendar::local_day;
 use crate::hub::append::Tx;
 use crate::hub::facts::{self, Entry};
 use crate::hub::ledger::{Ledger, LedgerFault, Row};
+use crate::hub::places::area_at;
 use crate::ids::{AreaRef, RecordId};
 use crate::log::EntryKind;
 use crate::text::index_text;
@@ -12,9 +14,6 @@ use crate::vocabulary::Lane;
 
 /// Longest headline of a row, in characters.
 const HEADLINE_CHARS_MAX: usize = 120;
-/// Seconds of a day; days of arrival are counted in Vietnam's time.
-const DAY_S: i64 = 86_400;
-const VIETNAM_OFFSET_S: i64 = 7 * 3_600;
 
 impl<L: Ledger> Tx<'_, '_, L> {
     /// Computes and keeps the row of a record.
@@ -30,29 +29,24 @@ impl<L: Ledger> Tx<'_, '_, L> {
         let group = facts::group(self.ledger, logbook.group)?;
         let (state, unanswered) = self.reviewed(&entries)?;
         let received_at = first.leaf.admitted_at;
-        let arrived = received_at
-            .saturating_add(VIETNAM_OFFSET_S)
-            .div_euclid(DAY_S);
         let (words, headline) = if logbook.lane == Lane::Open {
             texts(&view)
         } else {
             (String::new(), String::new())
         };
-        let home = group
-            .as_ref()
-            .map_or(AreaRef::default(), |group| group.area);
+        // where the group was: it may have moved with its area since
+        let home = area_at(self.ledger, logbook.group, first.index)?;
+        let home = home.or_else(|| group.as_ref().map(|group| group.area));
         let row = Row {
             record: id,
             group: logbook.group,
             lane: logbook.lane,
             record_type: view.record_type,
-            area: view.area.unwrap_or(home),
+            area: view.area.or(home).unwrap_or_default(),
             commune: group.map_or(AreaRef::default(), |group| group.commune),
             device: view.creator_device,
             member: view.author.and_then(|member| u16::try_from(member).ok()),
-            day: view
-                .day
-                .unwrap_or_else(|| i32::try_from(arrived).unwrap_or(i32::MAX)),
+            day: view.day.unwrap_or_else(|| local_day(received_at)),
             state,
             withdrawn: view.withdrawn.is_some(),
             rivals: view.has_rivals(),

@@ -5,6 +5,7 @@
 mod admission;
 mod arrival;
 mod erasure;
+mod office;
 mod quarantine;
 mod restore;
 mod standby;

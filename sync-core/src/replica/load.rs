@@ -442,6 +442,9 @@ impl Replica {
             | Control::Areas { .. }
             | Control::Erase { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => {}
         }
     }

@@ -414,6 +414,30 @@ fn controls_of_the_log() -> Vec<(&'static str, Control)> {
             },
         ),
         ("vocabulary", Control::Vocabulary { version: 1 }),
+        (
+            "area_events",
+            Control::AreaEvents {
+                file: Hash32([5; 32]),
+                events: crate::territory::tests::one_of_each(),
+            },
+        ),
+        (
+            "period_closed",
+            Control::PeriodClosed(crate::closing::tests::sample()),
+        ),
+        (
+            "group_life",
+            Control::GroupLife {
+                group: GROUP,
+                step: crate::hub::LifeStep {
+                    kind: 5,
+                    state: 4,
+                    day: 20_600,
+                    body: "UBND xã".to_owned(),
+                    decision: "12/QĐ-UBND".to_owned(),
+                },
+            },
+        ),
     ]
 }
 

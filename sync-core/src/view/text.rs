@@ -1,5 +1,6 @@
 //! Words of a value, in Vietnamese, for screens and printed pages.
 
+use crate::calendar::civil_from_days;
 use crate::ids::AreaRef;
 use crate::value::{Value, WallTime};
 use crate::vocabulary::{ReasonUse, ValueKind, Vocabulary};
@@ -143,27 +144,4 @@ fn degrees(e4: i32) -> String {
     let sign = if e4 < 0 { "-" } else { "" };
     let size = e4.unsigned_abs();
     format!("{sign}{}.{:04}", size / 10_000, size % 10_000)
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// Years are counted from March, so that the leap day is the last of its year, and in eras of 400
-/// years, which are all equally long. Then every step is a division.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "an i32 of days in i64: no sum comes near the bounds"
-)]
-pub(super) fn civil_from_days(day: i32) -> (i64, i64, i64) {
-    const ERA_DAYS: i64 = 146_097;
-    const FROM_0000_03_01_TO_1970: i64 = 719_468;
-    let days = i64::from(day) + FROM_0000_03_01_TO_1970;
-    let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
-    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
-    let year_of_era = (day_of_era - leap_days) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day_of_month)
 }

@@ -14,6 +14,11 @@ use super::sheet::{Line, read_rows};
 
 /// Code system of the units of the 2025 reorganisation.
 pub const CODE_SYSTEM_2025: &str = "gso-2025";
+/// Code system of the units before it.
+pub const CODE_SYSTEM_BEFORE_2025: &str = "gso-2004";
+/// First day for which the table of the units before 2025 speaks. It says how they stood on their
+/// last day; when each of them was founded it does not say.
+pub const UNITS_BEFORE_VALID_FROM: &str = "2018-01-01";
 /// The day from which those units exist.
 pub const UNITS_VALID_FROM: &str = "2025-07-01";
 /// Code system of hamlets, which have no national list.
@@ -125,6 +130,7 @@ pub enum AreaKind {
     Commune,
     Ward,
     SpecialZone,
+    Township,
     Ap,
     Khom,
     KhuVuc,
@@ -147,13 +153,15 @@ pub enum AreaLevel {
 }
 
 impl AreaKind {
-    /// Every kind with its Vietnamese word.
-    pub const WORDS: [(&'static str, Self); 13] = [
+    /// Every kind with its Vietnamese word. The places are promises: entries of the log name a kind
+    /// by its place. Townships ended in 2025.
+    pub const WORDS: [(&'static str, Self); 14] = [
         ("tỉnh", Self::Province),
         ("thành phố", Self::City),
         ("xã", Self::Commune),
         ("phường", Self::Ward),
         ("đặc khu", Self::SpecialZone),
+        ("thị trấn", Self::Township),
         ("ấp", Self::Ap),
         ("khóm", Self::Khom),
         ("khu vực", Self::KhuVuc),
@@ -180,11 +188,24 @@ impl AreaKind {
             .map_or("", |(word, _)| word)
     }
 
+    /// Its place in [`Self::WORDS`], which names it in entries of the log.
+    pub fn number(self) -> u8 {
+        let place = Self::WORDS.into_iter().position(|(_, kind)| kind == self);
+        place
+            .and_then(|place| u8::try_from(place).ok())
+            .unwrap_or(u8::MAX)
+    }
+
+    /// The kind at this place.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::WORDS.get(usize::from(number)).map(|(_, kind)| *kind)
+    }
+
     /// Its level.
     pub fn level(self) -> AreaLevel {
         match self {
             Self::Province | Self::City => AreaLevel::Province,
-            Self::Commune | Self::Ward | Self::SpecialZone => AreaLevel::Commune,
+            Self::Commune | Self::Ward | Self::SpecialZone | Self::Township => AreaLevel::Commune,
             Self::Ap
             | Self::Khom
             | Self::KhuVuc
@@ -266,6 +287,9 @@ pub enum AreaProblem {
     /// A code that is not digits of the right length.
     #[error("code {0:?} must have {1} digits, with its leading zeros")]
     BadCode(String, usize),
+    /// A target that is not in the table, stands twice, or lies on another level.
+    #[error("target {0:?} is no unit of this level from 2025-07-01, or stands there twice")]
+    BadTarget(String),
     /// Two areas of one name in one parent.
     #[error("{0:?} is there twice in the same parent (also line {1}); remove one, or rename it")]
     NameTwice(String, u64),

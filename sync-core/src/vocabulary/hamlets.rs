@@ -9,6 +9,7 @@ use super::areas::{
     AREA_NAME_CHARS_MAX, Area, AreaFault, AreaId, AreaKind, AreaLevel, AreaProblem, UnitTable,
 };
 use super::sheet::{Row, read_rows};
+use crate::calendar::read_iso;
 
 /// The header line of a hamlet file.
 pub const HAMLET_COLUMNS: &[&str] = &["name", "kind", "parent_code", "valid_from", "decision_no"];
@@ -78,7 +79,7 @@ fn hamlet(
         problems.push(AreaProblem::UnknownParent(parent_code.to_owned()));
     }
     let valid_from = row.cell("valid_from").trim().to_owned();
-    if !is_day(&valid_from) {
+    if read_iso(&valid_from).is_none() {
         problems.push(AreaProblem::BadDay(valid_from.clone()));
     }
     if let Some(parent) = parent
@@ -112,28 +113,6 @@ fn hamlet_words() -> String {
 /// NFC, without spaces at the ends or twice in a row.
 fn clean(text: &str) -> String {
     nfc(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Whether a text is a day of the calendar, `yyyy-mm-dd`.
-fn is_day(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let mut number = |digits_count: usize| -> Option<u16> {
-        let part = parts.next()?;
-        let digits = part.len() == digits_count && part.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { part.parse().ok() } else { None }
-    };
-    let (Some(year), Some(month), Some(day)) = (number(4), number(2), number(2)) else {
-        return false;
-    };
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let last = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return false,
-    };
-    parts.next().is_none() && year >= 1900 && (1..=last).contains(&day)
 }
 
 #[cfg(test)]

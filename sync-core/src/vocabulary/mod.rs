@@ -21,16 +21,20 @@ mod kind;
 mod lane;
 mod lint;
 mod load;
+mod models;
+mod periods;
 mod sheet;
 mod tables;
 mod units;
+mod units_before;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use areas::{
     AREA_NAME_CHARS_MAX, Area, AreaFault, AreaId, AreaKind, AreaLevel, AreaProblem,
-    CODE_SYSTEM_2025, UNITS_VALID_FROM, UnitTable,
+    CODE_SYSTEM_2025, CODE_SYSTEM_BEFORE_2025, UNITS_BEFORE_VALID_FROM, UNITS_VALID_FROM,
+    UnitTable,
 };
 pub use fault::{Fault, VocabularyFault};
 pub use hamlets::{HAMLET_COLUMNS, HamletImport};
@@ -41,12 +45,15 @@ pub use kind::{
 };
 pub use lane::Lane;
 pub use lint::{LintReason, LintRefusal, Rules};
+pub use models::{FORM_LIST, MODEL_KINDS_CSV, ModelKind, ModelKinds, STATE_LIST, may_follow};
+pub use periods::{PERIOD_CALENDARS_CSV, Period, PeriodCalendar, PeriodCalendars};
 pub use tables::{
     Act, Answer, ClosedLanePart, Condition, Field, FieldState, HeaderItem, IntervalEnd, ListValue,
     OpenTypes, Reason, ReasonUse, RecordType, Required, Role, RoleScope, State, StateLevel,
     StopSign, TypeLane, ValueList, View, Writer,
 };
 pub use units::UNITS_CSV;
+pub use units_before::{UNITS_BEFORE_CSV, UnitsBefore};
 
 /// The files of the built-in vocabulary, as [`Vocabulary::load`] takes them.
 pub const BUILTIN_FILES: [(&str, &str); 11] = [

@@ -86,6 +86,9 @@ impl Readers {
             | Control::Areas { .. }
             | Control::Erase { .. }
             | Control::Admit { .. }
+            | Control::AreaEvents { .. }
+            | Control::PeriodClosed(_)
+            | Control::GroupLife { .. }
             | Control::Vocabulary { .. } => {}
         }
     }

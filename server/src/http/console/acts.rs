@@ -153,22 +153,16 @@ fn line(f: &Frame, row: &ActRow) -> Line {
         }
         Done::HeldProposed => ("act-held-proposed", Vec::new()),
         Done::HeldAdmitted => ("act-held-admitted", Vec::new()),
-        Done::AccountSet {
-            number,
-            name,
-            role,
-            area,
-            active,
-        } => {
-            let name = name.clone().unwrap_or_else(|| number.to_string());
-            let key = if *active {
-                "act-account-set"
-            } else {
-                "act-account-closed"
-            };
-            (key, vec![name, f.role(role), f.area(area)])
-        }
+        Done::AccountSet { .. } => account_set(f, &row.done),
         Done::AreasTaken { rows } => ("act-areas-taken", vec![f.with("act-rows", "n", rows)]),
+        Done::AreasChanged { events } => {
+            ("act-areas-changed", vec![f.with("act-rows", "n", events)])
+        }
+        Done::LifeStep { step } => ("act-life-step", vec![f.step(step), f.day(&step.day)]),
+        Done::PeriodClosed { area, first, last } => {
+            let days = format!("{} – {}", f.day(first), f.day(last));
+            ("act-period-closed", vec![f.area(area), days])
+        }
         Done::Restored => ("act-log-restored", Vec::new()),
         Done::VocabularySet { version } => (
             "act-vocabulary-set",
@@ -189,6 +183,27 @@ fn line(f: &Frame, row: &ActRow) -> Line {
             ActBy::Account { number, name: None } => f.with("act-by-account", "account", number),
         },
     }
+}
+
+/// An account that was made, changed or closed.
+fn account_set(f: &Frame, done: &Done) -> (&'static str, Vec<String>) {
+    let Done::AccountSet {
+        number,
+        name,
+        role,
+        area,
+        active,
+    } = done
+    else {
+        return ("act-account-set", Vec::new());
+    };
+    let name = name.clone().unwrap_or_else(|| number.to_string());
+    let key = if *active {
+        "act-account-set"
+    } else {
+        "act-account-closed"
+    };
+    (key, vec![name, f.role(role), f.area(area)])
 }
 
 /// What was erased, and how much of it.

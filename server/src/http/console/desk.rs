@@ -9,7 +9,7 @@
 //! people wrote them. What the console itself says is in its own message files.
 
 use sync_core::change::ChangeRef;
-use sync_core::hub::Admitting;
+use sync_core::hub::{Admitting, LifeStep};
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::{SearchQuery, SearchRefusal, search_query};
 use sync_core::value::FieldKey;
@@ -17,14 +17,20 @@ use sync_core::vocabulary::{Lane, RoleScope, Vocabulary};
 use thiserror::Error;
 
 mod acts;
+mod models;
+mod periods;
 mod phones;
 mod quarantine;
+mod units;
 
 pub use acts::{ActBy, ActRow, ActsOf, ActsPage, Done, ErasedOf, SilentPhone, Someone};
+pub use models::ModelRow;
+pub use periods::{Figures, Pair, PeriodAsked, PeriodPage, PeriodStep, TypeFigures, UnitFigures};
 pub use phones::{DeviceRow, DeviceState, InviteId, InvitePage, InviteState, Reach};
 pub use quarantine::{
     AdmitInput, AsideRow, Cause, HeldPage, HeldSaid, ProposalRow, QuarantinePage,
 };
+pub use units::{Placed, UnitsAsked};
 
 /// Why the desk did not do what was asked. The console says each of them in words, with what to
 /// do next; none carries details, since a page is the wrong place for them.
@@ -282,8 +288,8 @@ impl PageKey {
 pub struct ListFilter {
     /// The lane; the officer's role reads it.
     pub lane: Lane,
-    /// Only this area and what lies in it.
-    pub area: Option<AreaRef>,
+    /// Only what is there.
+    pub placed: Placed,
     /// Only this group. Never set in rounded lanes.
     pub group: Option<GroupId>,
     /// Only this type.
@@ -587,8 +593,31 @@ pub trait Desk: Send + Sync + 'static {
     fn list(&self, officer: &Officer, filter: &ListFilter) -> Result<ListPage, DeskError>;
     /// One record of the officer's scope; `None` outside it, and of rounded rows. Audit entry first.
     fn record(&self, officer: &Officer, record: RecordId) -> Result<Option<RecordPage>, DeskError>;
-    /// Areas of the officer's scope, for filters.
-    fn areas(&self, officer: &Officer) -> Result<Vec<AreaRow>, DeskError>;
+    /// The figures of a period of the officer's area, as far as the role counts. Audit entry first.
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError>;
+    /// Closes a period of the officer's area with its figures by today's units. When another is
+    /// to be closed first, or somebody closed it meanwhile, the answer is [`DeskError::Stale`].
+    fn close_period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError>;
+    /// The groups of the officer's scope with the steps of their life. Audit entry first.
+    fn models(&self, officer: &Officer) -> Result<Vec<ModelRow>, DeskError>;
+    /// One of them; `None` outside the scope. Audit entry first.
+    fn model(&self, officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError>;
+    /// Takes a group a step further. When it has other than `seen` steps by now, the answer is
+    /// [`DeskError::Stale`]; when the step does not follow, [`DeskError::Invalid`].
+    fn step_model(
+        &self,
+        officer: &Officer,
+        group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError>;
+    /// Areas of the officer's scope, for filters; by the units of their time also those that ended
+    /// and are part of it today.
+    fn areas(
+        &self,
+        officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError>;
     /// Groups of the officer's scope, within an area if one is given. A province has thousands:
     /// the console asks for all only at the commune.
     fn groups(&self, officer: &Officer, area: Option<AreaRef>) -> Result<Vec<GroupRow>, DeskError>;

@@ -7,19 +7,22 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use sync_core::calendar::local_day;
 use sync_core::ids::{AreaRef, GroupId};
 use sync_core::text::SearchRefusal;
 use sync_core::vocabulary::{
-    Lane, RoleScope, State as RecordState, StateLevel, TypeLane, Vocabulary,
+    Lane, Period, PeriodCalendars, RoleScope, State as RecordState, StateLevel, TypeLane,
+    Vocabulary,
 };
 
 use super::Console;
 use super::desk::{
-    AreaRow, Desk, DeskError, GroupRow, ListFilter, ListPage, ListRows, Officer, PageKey, Search,
+    AreaRow, Desk, DeskError, GroupRow, ListFilter, ListPage, ListRows, Officer, PageKey, Placed,
+    Search, UnitsAsked,
 };
 use super::page::{Frame, Place, Trouble, page, trouble};
 use super::session::{Fields, SignedIn};
-use super::words::{day_text, local_day, period_of, read_day};
+use super::words::{day_text, read_day};
 
 /// Why a list was not asked for. The form stays as it was filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,8 @@ struct ListView {
     lanes: Vec<Link>,
     shortcuts: Vec<Link>,
     areas: Vec<Choice>,
+    /// By which units, in the words of an address.
+    units: Vec<Choice>,
     groups: Vec<Choice>,
     types: Vec<Choice>,
     states: Vec<Choice>,
@@ -137,9 +142,10 @@ pub(super) async fn show<D: Desk>(
     let rounded = vocabulary.sees_rounded(signed.officer.role, lane);
     let filter = read_filter(lane, rounded, &signed.query);
     let area = signed.query.get("area").and_then(AreaRef::from_hex);
+    let units = signed.query.get("units").and_then(UnitsAsked::from_id);
     let (officer, asked) = (signed.officer.clone(), filter.clone().ok());
     let answers = console
-        .ask(move |desk| answers(desk, &officer, area, rounded, asked))
+        .ask(move |desk| answers(desk, &officer, (area, units), rounded, asked))
         .await;
     match answers {
         Ok(answers) => {
@@ -156,7 +162,7 @@ pub(super) async fn show<D: Desk>(
 fn answers<D: Desk>(
     desk: &D,
     officer: &Officer,
-    area: Option<AreaRef>,
+    (area, units): (Option<AreaRef>, Option<UnitsAsked>),
     rounded: bool,
     filter: Option<ListFilter>,
 ) -> Result<Answers, DeskError> {
@@ -172,7 +178,7 @@ fn answers<D: Desk>(
         older: None,
     };
     Ok(Answers {
-        areas: desk.areas(officer)?,
+        areas: desk.areas(officer, units)?,
         groups,
         list: filter.map_or_else(|| Ok(empty()), |filter| desk.list(officer, &filter))?,
     })
@@ -196,7 +202,7 @@ fn read_filter(lane: Lane, rounded: bool, query: &Fields) -> Result<ListFilter, 
     let search = search.map(Search::parse).transpose();
     let filter = ListFilter {
         lane,
-        area: read(query, "area", AreaRef::from_hex, Refusal::Filter)?,
+        placed: read_place(query)?,
         group: read(query, "group", GroupId::from_hex, Refusal::Filter)?,
         record_type: read(query, "type", known_type, Refusal::Filter)?,
         state: read(query, "state", known_state, Refusal::Filter)?,
@@ -217,6 +223,26 @@ fn read_filter(lane: Lane, rounded: bool, query: &Fields) -> Result<ListFilter, 
     }
     Ok(filter)
 }
+
+/// The area and the units by which it is meant.
+fn read_place(query: &Fields) -> Result<Placed, Refusal> {
+    let units = match query.get("units") {
+        None => None,
+        Some(word) => Some(UnitsAsked::from_id(word).ok_or(Refusal::Filter)?),
+    };
+    let area = query.get("area");
+    match (area, units) {
+        (None, _) => Ok(Placed::Anywhere),
+        (Some(NOWHERE), Some(units)) => Ok(Placed::Nowhere(units)),
+        (Some(text), units) => {
+            let area = AreaRef::from_hex(text).ok_or(Refusal::Filter)?;
+            Ok(units.map_or(Placed::Now(area), |units| Placed::In(units, area)))
+        }
+    }
+}
+
+/// Stands in an address in place of an area: what is in no unit.
+const NOWHERE: &str = "none";
 
 fn known_type(text: &str) -> Option<u16> {
     let number = text.parse().ok()?;
@@ -253,6 +279,7 @@ fn view(
         lanes: lanes.iter().map(|to| lane_link(&f, *to, lane)).collect(),
         shortcuts: shortcuts(&f, lane, rounded, query, today),
         areas: areas(&f, &answers.areas, query),
+        units: units(&f, query),
         groups: groups(&answers.groups, query),
         types: types(&f, lane, query),
         states,
@@ -284,19 +311,20 @@ fn lane_address(lane: Lane) -> String {
 
 /// What is asked for every day: what came and waits, this reporting period, the one before.
 fn shortcuts(f: &Frame, lane: Lane, rounded: bool, query: &Fields, today: i32) -> Vec<Link> {
-    let period = |label: &str, (from, to): (i32, i32)| {
-        let (from, to) = (day_text(from), day_text(to));
+    let period = |label: &str, period: Period| {
+        let (from, to) = (day_text(period.first), day_text(period.last));
         Link {
             label: f.locale.t(label),
             current: query.get("from") == Some(&from) && query.get("to") == Some(&to),
             address: address(lane, query, &[("from", &from), ("to", &to), ("page", "")]),
         }
     };
-    let this = period_of(today);
-    let mut links = vec![
-        period("list-this-period", this),
-        period("list-last-period", period_of(this.0.saturating_sub(1))),
-    ];
+    let mut links = Vec::new();
+    if let Some(calendar) = PeriodCalendars::builtin().default_on(today) {
+        let this = calendar.period_of(today);
+        links.push(period("list-this-period", this));
+        links.push(period("list-last-period", calendar.before(this)));
+    }
     let waiting = Vocabulary::builtin().state_by_id("received");
     if let Some(state) = waiting.filter(|_| !rounded) {
         let number = state.number.to_string();
@@ -315,7 +343,9 @@ fn shortcuts(f: &Frame, lane: Lane, rounded: bool, query: &Fields, today: i32) -
 /// The address of this list with some things changed; an empty value leaves one out.
 fn address(lane: Lane, query: &Fields, changes: &[(&str, &str)]) -> String {
     let mut address = lane_address(lane);
-    for name in ["area", "group", "type", "state", "from", "to", "q", "page"] {
+    for name in [
+        "units", "area", "group", "type", "state", "from", "to", "q", "page",
+    ] {
         let changed = changes.iter().find(|(changed, _)| *changed == name);
         let value = changed.map_or_else(|| query.get(name).unwrap_or_default(), |(_, value)| value);
         if !value.is_empty() {
@@ -349,8 +379,24 @@ fn areas(f: &Frame, rows: &[AreaRow], query: &Fields) -> Vec<Choice> {
         let indent = "\u{2003}".repeat(row.depth.into());
         format!("{indent}{}", f.area(&row.name))
     };
-    rows.iter()
+    let mut choices: Vec<Choice> = rows
+        .iter()
         .map(|row| choice(query, "area", row.area.to_string(), label(row)))
+        .collect();
+    if query.get("units").is_some() {
+        let label = f.t("units-nowhere");
+        choices.push(choice(query, "area", NOWHERE.to_owned(), label));
+    }
+    choices
+}
+
+fn units(f: &Frame, query: &Fields) -> Vec<Choice> {
+    let label = |units| match units {
+        UnitsAsked::Then => f.t("units-then"),
+        UnitsAsked::Today => f.t("units-today"),
+    };
+    let all = UnitsAsked::ALL.into_iter();
+    all.map(|units| choice(query, "units", units.id().to_owned(), label(units)))
         .collect()
 }
 

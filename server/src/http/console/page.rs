@@ -49,6 +49,8 @@ pub(super) enum Place {
     Enrol,
     Acts,
     Quarantine,
+    Period,
+    Models,
     Elsewhere,
 }
 
@@ -85,17 +87,38 @@ impl Frame {
     pub(super) fn is_at_quarantine(&self) -> bool {
         self.place == Place::Quarantine
     }
+    pub(super) fn is_at_period(&self) -> bool {
+        self.place == Place::Period
+    }
+    pub(super) fn is_at_models(&self) -> bool {
+        self.place == Place::Models
+    }
     pub(super) fn t(&self, key: &str) -> String {
         self.locale.t(key)
     }
     pub(super) fn with(&self, key: &str, name: &str, value: impl ToString) -> String {
         self.locale.with(key, name, value)
     }
+    /// The language of the page: what speaks only some pages is Vietnamese on the others.
     pub(super) fn lang(&self) -> &'static str {
-        self.locale.tag()
+        if self.locale.is_partial() && self.place != Place::Period {
+            Locale::Vi.tag()
+        } else {
+            self.locale.tag()
+        }
     }
-    pub(super) fn is_vi(&self) -> bool {
-        self.locale == Locale::Vi
+    /// The other languages.
+    pub(super) fn languages(&self) -> impl Iterator<Item = Locale> {
+        let here = self.locale;
+        Locale::ALL.into_iter().filter(move |other| *other != here)
+    }
+    /// Whether nobody who reads the language has read this message.
+    pub(super) fn is_unreviewed(&self, key: &str) -> bool {
+        !self.locale.is_reviewed(key)
+    }
+    /// A message in Vietnamese: what binds stands above a translation that nobody has read.
+    pub(super) fn vi(&self, key: &str) -> String {
+        Locale::Vi.t(key)
     }
     pub(super) fn style(&self) -> &'static str {
         super::assets::style_address()
@@ -110,6 +133,12 @@ impl Frame {
     }
     pub(super) fn sees_acts(&self) -> bool {
         self.may(Officer::sees_acts)
+    }
+    pub(super) fn sees_models(&self) -> bool {
+        self.may(Officer::sees_models)
+    }
+    pub(super) fn counts(&self) -> bool {
+        self.may(Officer::counts)
     }
     pub(super) fn reads_records(&self) -> bool {
         self.may(|officer, vocabulary| !officer.lanes(vocabulary).is_empty())
@@ -234,6 +263,12 @@ pub(super) enum Trouble {
     GroupNeeded,
     /// Six digits are six digits.
     DigitsNeeded,
+    /// No period of a calendar that is known.
+    NoSuchPeriod,
+    /// A step in the life of a group that cannot be read, or does not follow.
+    NoSuchStep,
+    /// What cannot be taken back must be confirmed.
+    NotSure,
 }
 
 impl From<DeskError> for Trouble {
@@ -266,6 +301,9 @@ impl Trouble {
             | Self::RemarkEmpty
             | Self::UnfitText
             | Self::GroupNeeded
+            | Self::NoSuchPeriod
+            | Self::NoSuchStep
+            | Self::NotSure
             | Self::DigitsNeeded => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -277,6 +315,9 @@ impl Trouble {
                 ("error-not-found", "error-not-found-next")
             }
             Self::Desk(DeskError::NotAllowed) => ("error-not-allowed", "error-not-allowed-next"),
+            Self::NoSuchPeriod => ("period-no-calendar", "error-back-next"),
+            Self::NoSuchStep => ("error-step", "error-step-next"),
+            Self::NotSure => ("error-sure", "error-back-next"),
             Self::Desk(DeskError::Stale) => ("error-stale", "error-stale-next"),
             Self::Desk(DeskError::Invalid) => ("error-invalid", "error-invalid-next"),
             Self::Desk(DeskError::WrongDigits) => ("error-digits", "error-digits-next"),

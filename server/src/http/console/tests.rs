@@ -3,6 +3,8 @@
 mod acting;
 mod acts;
 mod desk;
+mod models;
+mod period;
 mod quarantine;
 mod reading;
 mod records;

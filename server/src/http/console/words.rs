@@ -9,15 +9,19 @@ use std::sync::OnceLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use sync_core::calendar::{DAY_S, VIETNAM_OFFSET_S, civil_from_days, days_from_civil, local_day};
 use sync_core::vocabulary::{Lane, ReasonUse, Vocabulary};
 use unic_langid::LanguageIdentifier;
 
-/// Minutes that the whole country is ahead of UTC; there is no daylight saving.
-const OFFSET_SECONDS: i64 = 7 * 3_600;
-const DAY_SECONDS: i64 = 86_400;
-
 const VI: &str = include_str!("../../../locales/vi/console.ftl");
 const EN: &str = include_str!("../../../locales/en/console.ftl");
+const KM: &str = include_str!("../../../locales/km/console.ftl");
+const ZH_HANT: &str = include_str!("../../../locales/zh-Hant/console.ftl");
+const ZH_HANS: &str = include_str!("../../../locales/zh-Hans/console.ftl");
+/// Who has read which translation: `language,key,state`, where `*` is every key of the language.
+const REVIEW: &str = include_str!("../../../locales/review.csv");
+/// The state of what no reader of the language has read.
+const UNREVIEWED: &str = "machine-unreviewed";
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,12 +29,18 @@ pub(super) enum Locale {
     /// Vietnamese, the default: all legal text is in it only.
     #[default]
     Vi,
+    /// Khmer, as it is read in the Mekong delta. The page of a period only.
+    Km,
+    /// Chinese in the characters that most Hoa read. The page of a period only.
+    ZhHant,
+    /// Chinese in simplified characters. The page of a period only.
+    ZhHans,
     /// English, for maintainers.
     En,
 }
 
 impl Locale {
-    pub(super) const ALL: [Self; 2] = [Self::Vi, Self::En];
+    pub(super) const ALL: [Self; 5] = [Self::Vi, Self::Km, Self::ZhHant, Self::ZhHans, Self::En];
 
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|locale| locale.tag() == tag)
@@ -40,15 +50,58 @@ impl Locale {
     pub(super) fn tag(self) -> &'static str {
         match self {
             Self::Vi => "vi",
+            Self::Km => "km",
+            Self::ZhHant => "zh-Hant",
+            Self::ZhHans => "zh-Hans",
             Self::En => "en",
         }
+    }
+
+    /// What the language calls itself.
+    pub(super) fn own_name(self) -> &'static str {
+        match self {
+            Self::Vi => "Tiếng Việt",
+            Self::Km => "ខ្មែរ",
+            Self::ZhHant => "繁體中文",
+            Self::ZhHans => "简体中文",
+            Self::En => "English",
+        }
+    }
+
+    /// Whether only some pages speak it. What it has no words for is said in Vietnamese, never in
+    /// a guess.
+    pub(super) fn is_partial(self) -> bool {
+        matches!(self, Self::Km | Self::ZhHant | Self::ZhHans)
+    }
+
+    /// Whether somebody who reads the language has read this message.
+    pub(super) fn is_reviewed(self, key: &str) -> bool {
+        let mut state = UNREVIEWED;
+        for line in REVIEW.lines() {
+            let mut cells = line.split(',');
+            if cells.next() != Some(self.tag()) {
+                continue;
+            }
+            match (cells.next(), cells.next()) {
+                (Some(named), Some(found)) if named == key => return found != UNREVIEWED,
+                (Some("*"), Some(found)) => state = found,
+                (Some(_) | None, Some(_) | None) => {}
+            }
+        }
+        state != UNREVIEWED
     }
 
     fn bundle(self) -> &'static FluentBundle<FluentResource> {
         static VI_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
         static EN_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static KM_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static HANT_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
+        static HANS_BUNDLE: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
         match self {
             Self::Vi => VI_BUNDLE.get_or_init(|| read(VI, "vi")),
+            Self::Km => KM_BUNDLE.get_or_init(|| read(KM, "km")),
+            Self::ZhHant => HANT_BUNDLE.get_or_init(|| read(ZH_HANT, "zh-Hant")),
+            Self::ZhHans => HANS_BUNDLE.get_or_init(|| read(ZH_HANS, "zh-Hans")),
             Self::En => EN_BUNDLE.get_or_init(|| read(EN, "en")),
         }
     }
@@ -72,6 +125,9 @@ impl Locale {
     fn message(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = self.bundle();
         let Some(pattern) = bundle.get_message(key).and_then(|found| found.value()) else {
+            if self.is_partial() {
+                return Self::Vi.message(key, args);
+            }
             return key.to_owned();
         };
         let mut faults = Vec::new();
@@ -85,7 +141,7 @@ impl Locale {
     pub(super) fn counted(self, number: &str, unit: &str) -> String {
         // decimals come with the comma of Vietnamese
         let number = match self {
-            Self::Vi => number.to_owned(),
+            Self::Vi | Self::Km | Self::ZhHant | Self::ZhHans => number.to_owned(),
             Self::En => number.replace(',', "."),
         };
         let many = format!("vocab-unit-{unit}");
@@ -99,9 +155,9 @@ impl Locale {
     }
 
     /// `vocab-kind-id` in this language, or the vocabulary's own label.
-    fn label(self, kind: &str, id: &str, vi: &str) -> String {
+    pub(super) fn label(self, kind: &str, id: &str, vi: &str) -> String {
         let key = format!("vocab-{kind}-{id}");
-        if self.has(&key) {
+        if self.has(&key) || Self::Vi.has(&key) {
             self.t(&key)
         } else {
             vi.to_owned()
@@ -166,87 +222,31 @@ fn read(source: &str, tag: &str) -> FluentBundle<FluentResource> {
 
 /// A local date as dd/MM/yyyy, from days since 1970.
 pub(super) fn day_text(day: i32) -> String {
-    let (year, month, day) = civil(i64::from(day));
+    let (year, month, day) = civil_from_days(day);
     format!("{day:02}/{month:02}/{year:04}")
 }
 
 /// A moment as HH:mm dd/MM/yyyy in local time, from seconds since 1970: the form in which the
 /// core writes the times that people entered, so that a page has one form only.
 pub(super) fn time_text(seconds: i64) -> String {
-    let local = seconds.saturating_add(OFFSET_SECONDS);
-    let (year, month, day) = civil(local.div_euclid(DAY_SECONDS));
-    let minutes = local.rem_euclid(DAY_SECONDS) / 60;
+    let local = seconds.saturating_add(VIETNAM_OFFSET_S);
+    let minutes = local.rem_euclid(DAY_S) / 60;
     let (hour, minute) = (minutes / 60, minutes % 60);
-    format!("{hour:02}:{minute:02} {day:02}/{month:02}/{year:04}")
-}
-
-/// The local day of a moment, in days since 1970.
-pub(super) fn local_day(seconds: i64) -> i32 {
-    let day = seconds
-        .saturating_add(OFFSET_SECONDS)
-        .div_euclid(DAY_SECONDS);
-    i32::try_from(day).unwrap_or(i32::MAX)
+    format!("{hour:02}:{minute:02} {}", day_text(local_day(seconds)))
 }
 
 /// Reads dd/MM/yyyy, and yyyy-MM-dd as machines write it.
 pub(super) fn read_day(text: &str) -> Option<i32> {
-    let numbers = |separator: char| -> Option<[i64; 3]> {
-        let read = |part: &str| part.trim().parse::<u16>().ok().map(i64::from);
-        let parts: Option<Vec<i64>> = text.split(separator).map(read).collect();
+    let numbers = |separator: char| -> Option<[u16; 3]> {
+        let read = |part: &str| part.trim().parse::<u16>().ok();
+        let parts: Option<Vec<u16>> = text.split(separator).map(read).collect();
         parts?.try_into().ok()
     };
     let by_people = numbers('/').map(|[day, month, year]| (year, month, day));
     let by_machines = || numbers('-').map(|[year, month, day]| (year, month, day));
     let (year, month, day) = by_people.or_else(by_machines)?;
-    if !(1970..=2200).contains(&year) {
-        return None;
-    }
-    let days = days_from_civil(year, month, day);
-    // what does not come back the same was no date, as the 31st of June
-    (civil(days) == (year, month, day))
-        .then(|| i32::try_from(days).ok())
-        .flatten()
-}
-
-/// The reporting period in which a day lies: from the 15th to the 14th of the next month.
-pub(super) fn period_of(day: i32) -> (i32, i32) {
-    let (year, month, in_month) = civil(i64::from(day));
-    let begins = if in_month >= 15 { month } else { month - 1 };
-    let first = days_from_civil(year, begins, 15);
-    let last = days_from_civil(year, begins + 1, 14);
-    let days = |days: i64| i32::try_from(days).unwrap_or(day);
-    (days(first), days(last))
-}
-
-/// Year, month and day, from days since 1970. Years begin in March here, so that the leap day
-/// comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
-/// Days since 1970; months may lie outside 1 to 12 and carry over.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = year + (month - 1).div_euclid(12);
-    let month = (month - 1).rem_euclid(12) + 1;
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    let (month, day) = (u8::try_from(month).ok()?, u8::try_from(day).ok()?);
+    days_from_civil(i32::from(year), month, day).filter(|day| *day >= 0)
 }
 
 #[cfg(test)]

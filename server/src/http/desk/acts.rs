@@ -216,6 +216,20 @@ impl Reading<'_, '_> {
                 }
             }
             Control::Areas { rows, .. } => Done::AreasTaken { rows: *rows },
+            Control::AreaEvents { events, .. } => Done::AreasChanged {
+                events: events.len(),
+            },
+            Control::GroupLife { step, .. } => Done::LifeStep { step: step.clone() },
+            Control::PeriodClosed(closing) => {
+                if self.is_of_another_commune(closing.area)? {
+                    return Ok(None);
+                }
+                Done::PeriodClosed {
+                    area: self.areas.of(closing.area)?,
+                    first: closing.period.first,
+                    last: closing.period.last,
+                }
+            }
             Control::Vocabulary { version } => Done::VocabularySet { version: *version },
         }))
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use sync_core::hub::facts;
 use sync_core::hub::ledger::LedgerFault;
-use sync_core::ids::{AreaRef, GroupId};
-use sync_core::vocabulary::{AreaLevel, Lane};
+use sync_core::ids::GroupId;
+use sync_core::vocabulary::Lane;
 
+use super::units::place_of;
 use super::{AreaNames, OfficeDesk};
 use crate::http::console::desk::{
     DeskError, ListFilter, ListPage, ListRow, ListRows, Officer, PageKey, RoundedRow,
@@ -49,11 +50,12 @@ impl OfficeDesk {
             Some(key) => Some(key.as_str().parse().map_err(|_other| DeskError::Invalid)?),
         };
         let page = self.read(|snapshot| {
-            let (area, commune) = place_of(snapshot, filter.area)?;
+            let (area, commune, units) = place_of(snapshot, filter.placed)?;
             let query = ListQuery {
                 group: filter.group,
                 area,
                 commune,
+                units,
                 record_type: filter.record_type,
                 state: filter.state,
                 lane: Some(filter.lane),
@@ -94,11 +96,11 @@ impl OfficeDesk {
             .map_or(0, |(_, skip)| skip);
         let wanted = usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
         self.read(|snapshot| {
-            let (hamlet, commune) = place_of(snapshot, filter.area)?;
+            let (hamlet, commune, units) = place_of(snapshot, filter.placed)?;
             let mut names = AreaNames::new(snapshot);
             let (mut rows, mut older) = (Vec::new(), None);
             let mut shown_of: (i32, u64) = (last, skip);
-            for count in snapshot.rounded_list(&scope, from, until)? {
+            for count in snapshot.rounded_list(&scope, from, until, units.as_ref())? {
                 let fits = hamlet.is_none()
                     && commune.is_none_or(|commune| commune == count.commune)
                     && filter
@@ -136,23 +138,6 @@ impl OfficeDesk {
             })
         })
     }
-}
-
-/// An area as the store filters by it: a hamlet by the place of the record, a commune by its
-/// groups, a province not at all.
-fn place_of(
-    snapshot: &Snapshot<'_>,
-    area: Option<AreaRef>,
-) -> Result<(Option<AreaRef>, Option<AreaRef>), LedgerFault> {
-    let Some(area) = area else {
-        return Ok((None, None));
-    };
-    let level = snapshot.area(area)?.map(|row| row.kind.level());
-    Ok(match level {
-        Some(AreaLevel::Province) => (None, None),
-        Some(AreaLevel::Commune) => (None, Some(area)),
-        Some(AreaLevel::Hamlet) | None => (Some(area), None),
-    })
 }
 
 fn full_rows(snapshot: &Snapshot<'_>, page: &Page) -> Result<Vec<ListRow>, LedgerFault> {

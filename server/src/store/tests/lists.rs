@@ -366,7 +366,7 @@ fn counts_hold_every_lane_known_and_nothing_else() {
     assert!(none.is_empty());
 
     let rounded = store
-        .transact(|ledger| ledger.snapshot().rounded_list(&scope, from, until))
+        .transact(|ledger| ledger.snapshot().rounded_list(&scope, from, until, None))
         .unwrap();
     let tips = rows
         .iter()

@@ -1,7 +1,7 @@
 //! The words of each kind of value, and the calendar.
 
 use super::*;
-use crate::view::text::civil_from_days;
+use crate::calendar::civil_from_days;
 
 /// Checks fields of one type, each with a value and its words.
 fn says(type_id: &str, cases: &[(&str, Value, &str)]) {

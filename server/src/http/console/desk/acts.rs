@@ -1,5 +1,6 @@
 //! Acts of the desk: what altered who may write, read or be kept, and who did it.
 
+use sync_core::hub::LifeStep;
 use sync_core::ids::{GroupId, KeyId, RecordId};
 use sync_core::vocabulary::Lane;
 
@@ -139,6 +140,25 @@ pub enum Done {
     AreasTaken {
         /// Rows of the list.
         rows: u32,
+    },
+    /// Areas merged, split, or have another name, code or parent.
+    AreasChanged {
+        /// How many such events.
+        events: usize,
+    },
+    /// The group took a step in its life.
+    LifeStep {
+        /// The step.
+        step: LifeStep,
+    },
+    /// A reporting period was closed.
+    PeriodClosed {
+        /// For this area.
+        area: AreaName,
+        /// Its first day, in days since 1970.
+        first: i32,
+        /// Its last day.
+        last: i32,
     },
     /// The log began anew from a backup.
     Restored,

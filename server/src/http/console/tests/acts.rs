@@ -79,6 +79,15 @@ fn done_to_the_log() -> Vec<Done> {
             active: true,
         },
         Done::AreasTaken { rows: 57 },
+        Done::AreasChanged { events: 3 },
+        Done::LifeStep {
+            step: super::models::step(4),
+        },
+        Done::PeriodClosed {
+            area: AreaName::known(COMMUNE, "Xã Hòa Tú"),
+            first: 20_680,
+            last: 20_710,
+        },
         Done::VocabularySet { version: 2 },
         Done::Restored,
     ]

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use sync_core::change::ChangeRef;
-use sync_core::hub::Admitting;
+use sync_core::hub::{Admitting, LifeStep};
 use sync_core::ids::{AreaRef, GroupId, KeyId, RecordId};
 use sync_core::text::index_text;
 use sync_core::vocabulary::{Lane, Vocabulary};
@@ -19,6 +19,7 @@ pub(super) const PASSWORD: &str = "mùa nước nổi 2026";
 pub(super) const GROUP: GroupId = GroupId([7; 16]);
 pub(super) const COMMUNE: AreaRef = AreaRef([3; 16]);
 pub(super) const HAMLET: AreaRef = AreaRef([4; 16]);
+pub(super) const ENDED: AreaRef = AreaRef([9; 16]);
 pub(super) const PATROL: RecordId = RecordId([1; 16]);
 pub(super) const TIP: RecordId = RecordId([2; 16]);
 pub(super) const KHMER: RecordId = RecordId([5; 16]);
@@ -35,6 +36,9 @@ pub(super) struct State {
     pub(super) filters: Vec<ListFilter>,
     pub(super) reviews: Vec<(u32, ReviewInput)>,
     pub(super) invited: Vec<(GroupId, Vec<u16>)>,
+    pub(super) steps: Vec<LifeStep>,
+    pub(super) periods: Vec<PeriodAsked>,
+    pub(super) closed: bool,
     pub(super) is_empty: bool,
     pub(super) has_address: bool,
     pub(super) scanned: bool,
@@ -70,7 +74,9 @@ impl TestDesk {
             account(3, "giam.sat", "auditor", true),
             account(4, "da.nghi", "commune_officer", false),
             account(5, "tu.phap", "justice_officer", true),
-            account(6, "pho.lan", "commune_chief", true),
+            account(6, "thi.dua", "emulation_officer", true),
+            account(7, "ubnd", "commune_pc", true),
+            account(8, "pho.lan", "commune_chief", true),
         ];
         Self {
             state: Mutex::new(State {
@@ -220,17 +226,72 @@ impl Desk for TestDesk {
         Ok(Some(page).filter(|_| reads && !rounded))
     }
 
-    fn areas(&self, _officer: &Officer) -> Result<Vec<AreaRow>, DeskError> {
+    fn areas(
+        &self,
+        _officer: &Officer,
+        units: Option<UnitsAsked>,
+    ) -> Result<Vec<AreaRow>, DeskError> {
         let area = |area, name: &str, depth| AreaRow {
             area,
             name: AreaName::known(area, name),
             depth,
         };
-        Ok(vec![
+        let mut areas = vec![
             area(COMMUNE, "Xã Hòa Tú", 0),
             area(HAMLET, "Ấp Hòa Phuông", 1),
             area(AreaRef([5; 16]), "Ấp Đồng Tháp", 1),
-        ])
+        ];
+        if units == Some(UnitsAsked::Then) {
+            let mut ended = area(ENDED, "Xã Hòa Tú 1", 1);
+            ended.name.ended = Some("2025-07-01".to_owned());
+            areas.push(ended);
+        }
+        Ok(areas)
+    }
+
+    fn period(&self, officer: &Officer, asked: &PeriodAsked) -> Result<PeriodPage, DeskError> {
+        self.audited("period");
+        let mut state = self.state.lock().unwrap();
+        state.periods.push(*asked);
+        Ok(super::period::page_of(officer, state.closed))
+    }
+
+    fn close_period(&self, _officer: &Officer, asked: &PeriodAsked) -> Result<(), DeskError> {
+        self.call("close_period");
+        let mut state = self.state.lock().unwrap();
+        if state.closed {
+            return Err(DeskError::Stale);
+        }
+        state.closed = true;
+        state.periods.push(*asked);
+        Ok(())
+    }
+
+    fn models(&self, _officer: &Officer) -> Result<Vec<ModelRow>, DeskError> {
+        self.audited("models");
+        Ok(vec![super::models::row(&self.state.lock().unwrap().steps)])
+    }
+
+    fn model(&self, _officer: &Officer, group: GroupId) -> Result<Option<ModelRow>, DeskError> {
+        self.audited("model");
+        let row = super::models::row(&self.state.lock().unwrap().steps);
+        Ok((group == GROUP).then_some(row))
+    }
+
+    fn step_model(
+        &self,
+        _officer: &Officer,
+        _group: GroupId,
+        step: LifeStep,
+        seen: usize,
+    ) -> Result<(), DeskError> {
+        self.call("step_model");
+        let mut state = self.state.lock().unwrap();
+        if state.steps.len() != seen {
+            return Err(DeskError::Stale);
+        }
+        state.steps.push(step);
+        Ok(())
     }
 
     fn groups(

@@ -2,10 +2,10 @@
 
 use axum::http::{StatusCode, header};
 
-use super::desk::{GROUP, KHMER, PATROL, TIP, WRITING};
+use super::desk::{COMMUNE, ENDED, GROUP, KHMER, PATROL, TIP, WRITING};
 use super::records::KHMER_TEXT;
 use super::{Browser, record_path};
-use crate::http::console::desk::{DeskError, InviteId};
+use crate::http::console::desk::{DeskError, InviteId, Placed, UnitsAsked};
 use crate::http::console::words::read_day;
 
 #[tokio::test]
@@ -24,6 +24,9 @@ async fn every_page_renders_in_both_languages_behind_its_fences() {
         "/console/enrol",
         &format!("/console/enrol?group={GROUP}"),
         &invitation,
+        "/console/period",
+        "/console/groups",
+        &format!("/console/groups/{GROUP}"),
         "/console/acts",
         &format!("/console/acts/{GROUP}"),
         "/console/no-such-page",
@@ -132,7 +135,8 @@ async fn a_number_stands_with_its_unit() {
 async fn history_stands_only_where_something_was_edited() {
     let mut browser = Browser::signed_in("chi.huy").await;
     let page = browser.get(&record_path(PATROL)).await.text;
-    assert_eq!(page.matches("<summary>").count(), 1);
+    let (_, main) = page.split_once("<main").unwrap();
+    assert_eq!(main.matches("<summary>").count(), 1);
     assert!(page.contains("Lịch sử (3)") && !page.contains("Lịch sử (1)"));
     // what somebody added later still says who did
     assert_eq!(page.matches("ghi thêm sau:").count(), 1);
@@ -239,6 +243,50 @@ async fn search_finds_without_accents_and_refuses_to_look_up_people() {
         browser.desk.calls().is_empty(),
         "what is refused is not read"
     );
+}
+
+#[tokio::test]
+async fn a_list_is_asked_for_by_the_units_of_the_time_or_of_today() {
+    let mut browser = Browser::signed_in("chi.huy").await;
+    let page = browser.get("/console?lane=open").await.text;
+    assert!(page.contains("name=\"units\"") && !page.contains("Hòa Tú 1"));
+    assert!(!page.contains("value=\"none\""));
+    let page = browser
+        .get(&format!("/console?lane=open&area={COMMUNE}"))
+        .await;
+    assert!(page.text.contains("Đơn vị hôm nay"));
+    assert_eq!(browser.last_filter().placed, Placed::Now(COMMUNE));
+    let page = browser
+        .get(&format!("/console?lane=open&units=then&area={ENDED}"))
+        .await
+        .text;
+    assert!(
+        page.contains("Xã Hòa Tú 1 (không còn từ 01/07/2025)"),
+        "{page}"
+    );
+    assert!(page.contains("Chưa xếp được vào đơn vị nào"));
+    assert_eq!(
+        browser.last_filter().placed,
+        Placed::In(UnitsAsked::Then, ENDED)
+    );
+    let (_, link) = page.split_once("rel=\"next\" href=\"").unwrap();
+    assert!(link.split('"').next().unwrap().contains("units=then"));
+    browser
+        .get("/console?lane=open&units=today&area=none")
+        .await;
+    assert_eq!(
+        browser.last_filter().placed,
+        Placed::Nowhere(UnitsAsked::Today)
+    );
+    browser.get("/console?lane=open&units=today").await;
+    assert_eq!(browser.last_filter().placed, Placed::Anywhere);
+    for wrong in ["units=later", "area=none", "units=then&area=31120"] {
+        let page = browser
+            .get(&format!("/console?lane=open&{wrong}"))
+            .await
+            .text;
+        assert!(page.contains("Điều kiện lọc không đọc được"), "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -4,11 +4,26 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fluent_bundle::FluentResource;
-use sync_core::vocabulary::{Lane, ReasonUse, Vocabulary};
+use sync_core::vocabulary::{Lane, ModelKinds, PeriodCalendars, ReasonUse, STATE_LIST, Vocabulary};
+
+use crate::http::console::words::Locale;
 
 const FILES: [(&str, &str); 2] = [
     ("vi", include_str!("../../../../locales/vi/console.ftl")),
     ("en", include_str!("../../../../locales/en/console.ftl")),
+];
+
+/// Languages that speak only the page of a period.
+const PARTIAL: [(&str, &str); 3] = [
+    ("km", include_str!("../../../../locales/km/console.ftl")),
+    (
+        "zh-Hant",
+        include_str!("../../../../locales/zh-Hant/console.ftl"),
+    ),
+    (
+        "zh-Hans",
+        include_str!("../../../../locales/zh-Hans/console.ftl"),
+    ),
 ];
 
 fn keys(source: &str) -> BTreeSet<String> {
@@ -55,7 +70,7 @@ fn used() -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for file in files_under("templates/console", ".html") {
         let text = std::fs::read_to_string(&file).unwrap();
-        for call in ["f.t(\"", "f.with(\""] {
+        for call in ["f.t(\"", "f.with(\"", "f.vi(\""] {
             let asked = text.split(call).skip(1);
             used.extend(
                 asked
@@ -138,6 +153,14 @@ fn the_vocabulary_of_this_release_has_labels_in_both_languages() {
     vocabulary
         .record_types()
         .for_each(|row| want("type", &row.id));
+    PeriodCalendars::builtin()
+        .all()
+        .for_each(|row| want("calendar", &row.id));
+    let life = vocabulary.list(STATE_LIST).unwrap();
+    life.values.iter().for_each(|row| want("life", &row.id));
+    ModelKinds::builtin()
+        .all()
+        .for_each(|row| want("model", &row.id));
     vocabulary.states().for_each(|row| want("state", &row.id));
     vocabulary.roles().for_each(|row| want("role", &row.id));
     let units = vocabulary
@@ -163,5 +186,117 @@ fn the_vocabulary_of_this_release_has_labels_in_both_languages() {
         let known = keys(source);
         let missing: Vec<_> = wanted.difference(&known).collect();
         assert!(missing.is_empty(), "{language}: {missing:?}");
+    }
+}
+
+/// What the page of a period says, frame and types of records included.
+fn of_a_period() -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for text in [
+        include_str!("../../../../templates/console/base.html"),
+        include_str!("../../../../templates/console/period.html"),
+        include_str!("../period.rs"),
+    ] {
+        for call in [".t(\"", ".with(\"", ".vi(\""] {
+            let asked = text.split(call).skip(1);
+            wanted.extend(
+                asked
+                    .filter_map(|rest| rest.split('"').next())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    let vocabulary = Vocabulary::builtin();
+    wanted.extend(
+        vocabulary
+            .record_types()
+            .map(|row| format!("vocab-type-{}", row.id)),
+    );
+    let calendars = PeriodCalendars::builtin();
+    wanted.extend(
+        calendars
+            .all()
+            .map(|row| format!("vocab-calendar-{}", row.id)),
+    );
+    wanted.extend(["area-unknown", "area-ended"].map(str::to_owned));
+    wanted
+}
+
+fn gaps(source: &str, wanted: &BTreeSet<String>) -> Vec<String> {
+    let known = keys(source);
+    wanted.difference(&known).cloned().collect()
+}
+
+#[test]
+fn the_page_of_a_period_is_complete_in_every_language() {
+    let wanted = of_a_period();
+    assert!(
+        wanted.len() > 60,
+        "the search for keys finds too few: {wanted:?}"
+    );
+    let vi = keys(FILES[0].1);
+    for (language, source) in FILES.into_iter().chain(PARTIAL) {
+        assert_eq!(gaps(source, &wanted), Vec::<String>::new(), "{language}");
+        let beyond: Vec<_> = keys(source).difference(&vi).cloned().collect();
+        assert!(
+            beyond.is_empty(),
+            "{language} says what Vietnamese does not: {beyond:?}"
+        );
+    }
+    // a gap is found
+    let without: String = PARTIAL[0]
+        .1
+        .lines()
+        .filter(|l| !l.starts_with("period-late "))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert_eq!(gaps(&without, &wanted), ["period-late"]);
+}
+
+#[test]
+fn every_argument_of_a_translation_is_that_of_the_vietnamese() {
+    let arguments = |source: &str, key: &str| -> BTreeSet<String> {
+        let line = source
+            .lines()
+            .find(|line| line.split(" =").next() == Some(key));
+        let names = line.unwrap_or_default().split("{$").skip(1);
+        names
+            .filter_map(|rest| rest.split('}').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    for (language, source) in PARTIAL {
+        for key in keys(source) {
+            let (own, vi) = (arguments(source, &key), arguments(FILES[0].1, &key));
+            assert_eq!(own, vi, "{language}: {key}");
+        }
+    }
+}
+
+#[test]
+fn who_has_read_a_translation_stands_in_the_data() {
+    let review = include_str!("../../../../locales/review.csv");
+    for locale in Locale::ALL {
+        let lines = review
+            .lines()
+            .filter(|line| line.split(',').next() == Some(locale.tag()));
+        assert_eq!(
+            lines.filter(|line| line.contains(",*,")).count(),
+            1,
+            "{}",
+            locale.tag()
+        );
+        assert_eq!(locale.is_reviewed("period-late"), !locale.is_partial());
+    }
+    for line in review.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [language, key, state] = cells.as_slice() else {
+            panic!("{line}");
+        };
+        assert!(Locale::from_tag(language).is_some(), "{line}");
+        assert!(*key == "*" || keys(FILES[0].1).contains(*key), "{line}");
+        assert!(
+            ["ok", "pending-officer-read", "machine-unreviewed"].contains(state),
+            "{line}"
+        );
     }
 }

@@ -32,26 +32,6 @@ fn times_are_local_whatever_the_machine_thinks() {
 }
 
 #[test]
-fn a_reporting_period_runs_from_the_fifteenth_to_the_fourteenth() {
-    let period = |text: &str| {
-        let (from, to) = period_of(read_day(text).unwrap());
-        (day_text(from), day_text(to))
-    };
-    let march = ("15/02/2026".to_owned(), "14/03/2026".to_owned());
-    assert_eq!(period("14/03/2026"), march);
-    assert_eq!(period("15/02/2026"), march);
-    assert_eq!(period("15/03/2026").0, "15/03/2026");
-    assert_eq!(
-        period("03/01/2026"),
-        ("15/12/2025".to_owned(), "14/01/2026".to_owned())
-    );
-    assert_eq!(
-        period("31/12/2026"),
-        ("15/12/2026".to_owned(), "14/01/2027".to_owned())
-    );
-}
-
-#[test]
 fn an_unknown_label_falls_back_to_the_vocabulary() {
     assert_eq!(Locale::En.label("type", "patrol", "Tuần tra"), "Patrol");
     assert_eq!(Locale::En.label("type", "new_kind", "Loại mới"), "Loại mới");
