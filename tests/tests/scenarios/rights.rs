@@ -189,14 +189,15 @@ fn right_lost_and_gained() {
 }
 
 /// The server loses its disk, gets back by a letter under way what a phone had sent before, and the
-/// phone has lost its right: what became of its words it can hear from no feed, only as a fate.
+/// phone has lost its right: what became of its words it can hear from no feed, only as a fate. What
+/// was admitted once comes back under its receipt, although the letter without one was held.
 #[test]
 fn right_lost_and_server_restored() {
     every_seed(|world| {
         let (leader, member) = two_phones(world)?;
         world.sync(leader)?;
         let backup = world.ledger.clone();
-        let mut held = some_patrols(world, member, MEMBER, "Thư tới trễ")?;
+        let proven = some_patrols(world, member, MEMBER, "Thư tới trễ")?;
         let letter = world.letter(member)?;
         world.sync(member)?;
         let group = world.group();
@@ -204,11 +205,19 @@ fn right_lost_and_server_restored() {
             .desk(|hub, ledger, acting| hub.end_member(ledger, acting, group, MEMBER))
             .map_err(|refusal| refusal.to_string())?;
         world.sync(leader)?;
-        held.extend(some_patrols(world, member, MEMBER, "Chưa gửi")?);
+        let held = some_patrols(world, member, MEMBER, "Chưa gửi")?;
         world.put_server_back(&backup);
         world.sync(leader)?; // brings back that the membership ended
         world.arrive(&letter)?;
+        aside(world, &proven, AsideReason::RightLost)?;
         world.sync(member)?;
+        admitted(world, &proven)?;
+        for full in &proven {
+            let standing = world.phones[member].replica.standing(full.change.at);
+            must(standing == Some(Standing::Received), || {
+                format!("{:?} is {standing:?} to its author", full.change.at)
+            })?;
+        }
         for full in &held {
             let standing = world.phones[member].replica.standing(full.change.at);
             must(matches!(standing, Some(Standing::Aside(_))), || {
