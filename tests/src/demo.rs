@@ -5,7 +5,7 @@
 //! whatever becomes of the one who tells.
 
 mod acts;
-mod browser;
+pub(crate) mod browser;
 mod ending;
 mod handset;
 mod keeper;
@@ -15,7 +15,7 @@ mod records;
 mod road;
 mod tell;
 mod troubles;
-mod web;
+pub(crate) mod web;
 mod world;
 
 use std::fmt;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -68,6 +69,11 @@ impl Served {
                 ))
             }
         }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> Result<SocketAddr, Trouble> {
+        self.authority.parse().map_err(told("the address"))
     }
 
     /// A connection of its own.

@@ -130,7 +130,8 @@ impl Profile {
     }
 
     /// Its days, since 1970.
-    pub(super) fn days(self) -> Range<i32> {
+    #[must_use]
+    pub fn days(self) -> Range<i32> {
         let span = |from, until| day_of(from)..day_of(until);
         match self {
             Self::Demo => span((2025, 9, 1), (2025, 12, 1)),
