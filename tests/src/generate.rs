@@ -32,6 +32,8 @@ mod plan;
 mod profile;
 mod rates;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod words;
 mod world;
 

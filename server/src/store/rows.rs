@@ -269,12 +269,15 @@ pub(super) fn project(connection: &Connection, row: &Row) -> Result<(), LedgerFa
             .prepare_cached("select first from record_row where record = ?1")?
             .query_row([row.record.0], |found| found.get(0))
             .optional()?;
+        if let Some(before) = before {
+            // a new record has no words to remove: to look for them would cost as much as to write
+            connection
+                .prepare_cached("delete from record_words where rowid = ?1")?
+                .execute([before])?;
+        }
         if let Some(before) = before.filter(|before| *before != first) {
             connection
                 .prepare_cached("delete from record_row where first = ?1")?
-                .execute([before])?;
-            connection
-                .prepare_cached("delete from record_words where rowid = ?1")?
                 .execute([before])?;
         }
         let written = connection.prepare_cached(UPSERT)?.execute(params![
@@ -296,15 +299,9 @@ pub(super) fn project(connection: &Connection, row: &Row) -> Result<(), LedgerFa
             row.received_at,
             headline,
         ])?;
-        if words.is_empty() {
+        if written == 1 && !words.is_empty() {
             connection
-                .prepare_cached("delete from record_words where rowid = ?1")?
-                .execute([first])?;
-        } else {
-            connection
-                .prepare_cached(
-                    "insert or replace into record_words (rowid, words) values (?1, ?2)",
-                )?
+                .prepare_cached("insert into record_words (rowid, words) values (?1, ?2)")?
                 .execute(params![first, words])?;
         }
         Ok(written == 1)
