@@ -16,7 +16,7 @@ mod load;
 mod progress;
 mod schedule;
 
-pub use founding::hamlets_csv;
+pub use founding::{begin, hamlets_csv};
 pub use load::{Loaded, load};
 pub use progress::Progress;
 pub use schedule::{Handle, Return, Round, Rounds, Save, Scrap};

@@ -18,7 +18,7 @@ use super::report::{Bound, Report, Scenario};
 use super::served::Served;
 use super::{Options, Trouble, told};
 use crate::demo::browser::Browser;
-use crate::fill::{Progress, load};
+use crate::fill::{Progress, begin, load};
 use crate::generate::{Profile, VERSION, World};
 use questions::{Kind, Question};
 
@@ -97,7 +97,7 @@ fn filled(world: &World) -> Result<PathBuf, Trouble> {
     if data.exists() {
         fs::remove_dir_all(&data).map_err(told("an unfinished directory"))?;
     }
-    fs::create_dir_all(&data).map_err(told("the directory"))?;
+    begin(&data)?;
     let commune = busiest(world).to_owned();
     let officers = [
         (COMMUNE_OFFICER, "commune_officer", commune.as_str()),

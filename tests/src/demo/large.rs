@@ -3,7 +3,7 @@
 use super::browser::Browser;
 use super::world::{OFFICER, World};
 use super::{Fault, Outcome};
-use crate::fill::{Progress, load};
+use crate::fill::{Progress, begin, load};
 use crate::generate::{self, Profile};
 
 /// Fills a directory and starts the server on it.
@@ -26,6 +26,7 @@ pub(super) fn build(world: &mut World, profile: Profile, seed: u64) -> Outcome<(
         .ok_or_else(|| Fault::new("the sample has no group"))?
         .commune
         .clone();
+    begin(&world.data()).map_err(Fault::new)?;
     world.add_officer("commune_officer", &commune.code)?;
     let mut progress = Progress::begin();
     let loaded = load(&world.data(), &sample, |part, records| {

@@ -49,6 +49,17 @@ pub fn hamlets_csv(world: &World) -> String {
     )
 }
 
+/// Begins a log in a new directory, for commands that need one.
+///
+/// # Errors
+/// What could not be done.
+pub fn begin(data: &Path) -> Result<(), Trouble> {
+    let (office, running) = Office::open(data, Begin::Allowed).map_err(told("a new log"))?;
+    drop(office);
+    running.stop();
+    Ok(())
+}
+
 /// Founds all of it in `data`, which may hold a log that has begun and nothing else.
 pub(super) fn found(data: &Path, world: &World) -> Result<Founded, Trouble> {
     let (office, running) = Office::open(data, Begin::Allowed).map_err(told("the log"))?;
