@@ -15,6 +15,8 @@ mod lean;
 mod load;
 mod progress;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use founding::{begin, hamlets_csv};
 pub use load::{Loaded, load};

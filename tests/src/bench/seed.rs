@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use server::store::{DATABASE_NAME, Readers};
 
 use super::report::{Bound, Report, Scenario};
-use super::served::Served;
+use super::served::{Served, cpu_of};
 use super::{Options, Trouble, told};
 use crate::demo::browser::Browser;
 use crate::fill::{Progress, begin, load};
@@ -60,9 +60,10 @@ pub(super) fn run(options: Options, profile: Profile) -> Result<Report, Trouble>
         .with("build_s", Bound::AtMost(BUILD_S_MAX))
         .with("peak_mib", Bound::AtMost(PEAK_MIB_MAX));
     for _ in 0..options.runs {
-        let (seconds, mib) = rebuild(&data)?;
-        build.add("build_s", seconds);
-        build.add("peak_mib", mib);
+        let built = rebuild(&data)?;
+        build.add("build_s", built.seconds);
+        build.add("peak_mib", built.peak_mib);
+        build.add("cpu_s", built.cpu_s);
     }
     let mut scenarios = vec![build];
     let questions = Question::all(&world, &data)?;
@@ -154,17 +155,26 @@ fn binhyen(data: &Path, words: &[&str]) -> Result<String, Trouble> {
     Err(format!("binhyen {}: {why}", words.join(" ")))
 }
 
-/// Seconds, and the most memory that it had, in MiB.
-fn rebuild(data: &Path) -> Result<(f64, f64), Trouble> {
+struct Built {
+    seconds: f64,
+    /// The most memory that it had.
+    peak_mib: f64,
+    /// Processor time, as last seen before it ended.
+    cpu_s: f64,
+}
+
+fn rebuild(data: &Path) -> Result<Built, Trouble> {
     let began = Instant::now();
     let mut child = command(data, &["rebuild"])?
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(told("the rebuild"))?;
-    let mut peak = 0;
+    let (mut peak, mut cpu) = (0, Duration::ZERO);
+    let stat = format!("/proc/{}/stat", child.id());
     let status = loop {
         peak = peak.max(most_memory(&child));
+        cpu = cpu_of(&stat).map_or(cpu, |now| now.max(cpu));
         if let Some(status) = child.try_wait().map_err(told("the rebuild"))? {
             break status;
         }
@@ -180,7 +190,11 @@ fn rebuild(data: &Path) -> Result<(f64, f64), Trouble> {
         }
         return Err(format!("the rebuild: {why}"));
     }
-    Ok((seconds, peak as f64 / 1_024.0))
+    Ok(Built {
+        seconds,
+        peak_mib: peak as f64 / 1_024.0,
+        cpu_s: cpu.as_secs_f64(),
+    })
 }
 
 /// In KiB; 0 once it has ended.

@@ -101,7 +101,7 @@ pub(super) fn cpu_of_thread() -> Result<Duration, Trouble> {
 }
 
 /// User and system time of a line of `stat`.
-fn cpu_of(path: &str) -> Result<Duration, Trouble> {
+pub(super) fn cpu_of(path: &str) -> Result<Duration, Trouble> {
     let line = fs::read_to_string(path).map_err(told(path))?;
     // the name in parentheses may hold anything; after it the fields are plain
     let rest = line.rsplit_once(')').map(|(_, rest)| rest);

@@ -9,7 +9,7 @@ use server::keys::{self, LOG_KEY_NAME};
 use server::store::SqliteStore;
 use sync_core::codec::Model;
 use sync_core::exchange::Home;
-use sync_core::hub::ledger::Store as _;
+use sync_core::hub::ledger::{Store as _, Table, View as _};
 use sync_core::hub::{Acting, Hub, Refusal, ReviewInput, Verified, facts};
 use sync_core::ids::InstallationNonce;
 use sync_core::value::FieldKey;
@@ -191,6 +191,10 @@ fn take(
                 admit(hub, &model, &mut store, bodies)?;
                 loaded.visits += bodies.len() as u64;
             }
+        }
+        let aside = store.scan(Table::Quarantine, &[], &[0xff; 16], 1);
+        if !aside.map_err(told("the quarantine"))?.is_empty() {
+            return Err("a change was set aside; see `binhyen quarantine list`".to_owned());
         }
         let before = size(&store)?;
         admit(hub, &model, &mut store, &round.resent)?;

@@ -124,6 +124,14 @@ impl Counted {
     fn look(&mut self, world: &World, id: &str, planned: &Planned) {
         let vocabulary = Vocabulary::builtin();
         let group = &world.groups[planned.group];
+        let writer = group
+            .members
+            .get(usize::from(planned.member).saturating_sub(1));
+        let role = writer.and_then(|writer| vocabulary.role_by_id(writer.role));
+        if !role.is_some_and(|role| vocabulary.may_write(role.number, planned.lane)) {
+            let lane = planned.lane.id();
+            self.fault(format!("{id}: whoever wrote it does not write in {lane}"));
+        }
         for (key, value) in &planned.values {
             let number = key.number;
             let name = vocabulary

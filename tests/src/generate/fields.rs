@@ -486,11 +486,22 @@ fn rarer(f: &mut Filling<'_>, some: u64) {
     }
 }
 
-/// The kind of an incident, and its lane.
-pub(super) fn incident_kind(stream: &mut Stream) -> &'static str {
+/// The kind of an incident; of those of the open lane where nobody writes in another.
+pub(super) fn incident_kind(stream: &mut Stream, open_only: bool) -> &'static str {
+    let kinds = Vocabulary::builtin().list("incident_kind");
+    let is_protected = |id: &str| {
+        let kind = kinds.and_then(|kinds| kinds.value_by_id(id));
+        kind.is_some_and(|kind| kind.protected)
+    };
     let weights: Vec<f64> = rates::INCIDENT_KINDS
         .iter()
-        .map(|(_, share)| *share)
+        .map(|(id, share)| {
+            if open_only && is_protected(id) {
+                0.0
+            } else {
+                *share
+            }
+        })
         .collect();
     rates::INCIDENT_KINDS[stream.weighted(&weights)].0
 }

@@ -150,7 +150,7 @@ impl World {
         let of = |kind| Stream::of_type(self.seed, kind, row.number, place);
         let mut stream = of(Kind::Record);
         let (at_group, at_month) = (&self.groups[group], &self.months[month]);
-        let kind = (row.id == "incident").then(|| incident_kind(&mut stream));
+        let kind = (row.id == "incident").then(|| incident_kind(&mut stream, at_group.is_board()));
         let kind_number = kind.and_then(|kind| {
             let list = Vocabulary::builtin().list("incident_kind")?;
             Some(list.value_by_id(kind)?.number)

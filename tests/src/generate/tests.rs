@@ -17,7 +17,9 @@ fn all(profile: Profile, seed: u64) -> (World, Vec<Planned>) {
 
 fn hash(profile: Profile, seed: u64) -> String {
     let (world, records) = all(profile, seed);
-    let lines = records.iter().map(|planned| record(&world, planned).to_string());
+    let lines = records
+        .iter()
+        .map(|planned| record(&world, planned).to_string());
     sha256(lines.collect::<Vec<_>>().join("\n").as_bytes()).to_string()
 }
 
@@ -63,7 +65,10 @@ fn a_commune_has_one_of_everything() {
         assert!(any(&|row| matches!(row.fate, Fate::Rivals { .. })));
         assert!(any(&|row| matches!(row.fate, Fate::Withdrawn(_))));
         assert!(any(&|row| matches!(row.fate, Fate::Returned { .. })));
-        assert!(any(&|row| matches!(row.fate, Fate::Reissued(_))), "seed {seed}");
+        assert!(
+            any(&|row| matches!(row.fate, Fate::Reissued(_))),
+            "seed {seed}"
+        );
         assert!(any(&|row| row.dirt == Some(Dirt::FarClock)));
     }
 }
@@ -74,14 +79,22 @@ fn the_seed_holds_all_of_its_numbers() {
     let world = World::of(Profile::Seed, 1);
     let (counted, faults) = whole(&world, |_month| ());
     assert_eq!(faults, Vec::<String>::new());
-    assert!((1_150_000..1_300_000).contains(&counted.records), "{}", counted.records);
+    assert!(
+        (1_150_000..1_300_000).contains(&counted.records),
+        "{}",
+        counted.records
+    );
     assert_eq!(super::commendations(&world).len(), 260);
 }
 
 #[test]
 fn large_profiles_are_founded_as_they_should_be() {
     for profile in [Profile::Cantho, Profile::Stress] {
-        assert_eq!(founding(&World::of(profile, 1)), Vec::<String>::new(), "{profile}");
+        assert_eq!(
+            founding(&World::of(profile, 1)),
+            Vec::<String>::new(),
+            "{profile}"
+        );
     }
     let teams = World::of(Profile::Cantho, 1);
     let members: usize = teams.groups.iter().map(|group| group.members.len()).sum();
@@ -101,7 +114,10 @@ fn a_tip_with_words_and_a_category_of_its_own_is_found_out() {
         counted.faults
     };
     let words = with(5, Value::Text("một người nói".to_owned()));
-    assert!(words.iter().any(|fault| fault.contains("says more")), "{words:?}");
+    assert!(
+        words.iter().any(|fault| fault.contains("says more")),
+        "{words:?}"
+    );
     let category = with(44, Value::Choice(99));
     assert_eq!(category.len(), 1, "{category:?}");
 }

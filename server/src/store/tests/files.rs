@@ -31,7 +31,7 @@ fn the_durable_settings_hold() {
         ("secure_delete", 1),
         ("trusted_schema", 0),
         ("foreign_keys", 1),
-        ("user_version", 4),
+        ("user_version", 5),
         ("application_id", 0x4259_4C31),
     ] {
         assert_eq!(pragma(name), value, "{name}");

@@ -317,6 +317,16 @@ impl Asking<'_> {
                     ..query.clone()
                 },
             );
+            let record_type = Vocabulary::builtin().record_type_by_id("rescue");
+            let record_type = record_type.map(|row| row.number);
+            self.push(
+                name,
+                Self::province(),
+                ListQuery {
+                    record_type,
+                    ..query.clone()
+                },
+            );
             self.push(name, Self::commune_scope(commune), query);
         }
         Ok(())
@@ -354,6 +364,7 @@ pub(super) fn pages(world: &World, busiest: &str) -> Vec<(usize, String)> {
             all.push((who, "/console?lane=open&q=tu%E1%BA%A7n%20tra".to_owned()));
             all.push((who, "/console?lane=open&q=binh%20thuong%20tuyen".to_owned()));
             all.push((who, format!("/console?lane=tip&{period}")));
+            all.push((who, "/console?lane=tip".to_owned()));
         }
     }
     all
