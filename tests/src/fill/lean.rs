@@ -11,7 +11,7 @@ use sync_core::ids::{
 };
 use sync_core::keys::Secret;
 use sync_core::limits::{REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX};
-use sync_core::value::{AUTHOR_KEY, Value};
+use sync_core::value::{AUTHOR_KEY, FieldKey, Value};
 use sync_core::vocabulary::{Lane, Vocabulary};
 
 use super::schedule::Save;
@@ -74,7 +74,7 @@ impl Lean {
         realm: &Realm,
         save: &Save,
         of: Option<Made>,
-        links: impl IntoIterator<Item = (sync_core::value::FieldKey, RecordId)>,
+        links: impl IntoIterator<Item = (FieldKey, RecordId)>,
     ) -> Result<Made, Trouble> {
         let vocabulary = Vocabulary::builtin();
         let mut values = save.values.clone();
@@ -104,7 +104,7 @@ impl Lean {
         let (mut parts, plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
             values.into_iter().partition(|(key, _)| is_part(key.number));
         parts.insert(AUTHOR_KEY, Value::Number(u64::from(save.member)));
-        let [seed, _] = halves(&save.random);
+        let seed = save.random.first_chunk().copied().unwrap_or_default();
         let at = ChangeRef {
             chain: id,
             seq: chain.seq + 1,
@@ -205,20 +205,7 @@ impl Lean {
             names.push(*id);
             chain.known = tip;
         }
-        let wants = Wants {
-            digest: 0,
-            generation: 0,
-            size: 0,
-            root: [0; 4],
-            cursor: 0,
-            behind: Vec::new(),
-            groups: vec![GroupClaim {
-                prefix: prefix_of(&self.group.0),
-                feeds: FeedSet::default(),
-            }],
-            budget_kib: 0,
-            afresh: false,
-        };
+        let wants = self.wants();
         let nonce = ReadNonce::default();
         let cursors = wants.hash(realm, device);
         let statement = Statement::sign(realm, &self.secret, nonce, cursors, leaves);
@@ -235,29 +222,37 @@ impl Lean {
         };
         request.store(&runs, names)
     }
+
+    /// Nothing: it pulls nothing, and names its group so that new chains can be.
+    fn wants(&self) -> Wants {
+        Wants {
+            digest: 0,
+            generation: 0,
+            size: 0,
+            root: [0; 4],
+            cursor: 0,
+            behind: Vec::new(),
+            groups: vec![GroupClaim {
+                prefix: prefix_of(&self.group.0),
+                feeds: FeedSet::default(),
+            }],
+            budget_kib: 0,
+            afresh: false,
+        }
+    }
 }
 
 fn lane_of(
     vocabulary: &Vocabulary,
     record_type: u16,
-    values: &BTreeMap<sync_core::value::FieldKey, Value>,
+    values: &BTreeMap<FieldKey, Value>,
 ) -> Result<Lane, Trouble> {
     let kind = vocabulary
         .field_by_id(record_type, "kind")
-        .and_then(
-            |field| match values.get(&sync_core::value::FieldKey::plain(field.number)) {
-                Some(Value::Choice(kind)) => Some(*kind),
-                Some(_) | None => None,
-            },
-        );
+        .and_then(|field| match values.get(&FieldKey::plain(field.number)) {
+            Some(Value::Choice(kind)) => Some(*kind),
+            Some(_) | None => None,
+        });
     let lane = vocabulary.lane_of(record_type, kind);
     lane.ok_or_else(|| format!("a record of type {record_type} has no lane"))
-}
-
-fn halves(random: &[u8; 32]) -> [[u8; 16]; 2] {
-    let mut halves = [[0; 16]; 2];
-    for (half, bytes) in halves.iter_mut().zip(random.chunks_exact(16)) {
-        half.copy_from_slice(bytes);
-    }
-    halves
 }

@@ -64,7 +64,7 @@ pub struct Round {
     pub returns: Vec<Return>,
     /// After the visits.
     pub scraps: Vec<Scrap>,
-    /// Records whose change of the next round is saved on a phone that did not create them.
+    /// Phones that edit in this round what another phone created.
     pub foreign: Vec<usize>,
     /// How much of the whole is done with it, from 0 to 1.
     pub done: f64,
@@ -144,48 +144,18 @@ impl<'a> Rounds<'a> {
 
     /// What the next round has to do about a record.
     fn follow(&mut self, handle: Handle, planned: &Planned) {
-        let edit = |phone: usize, member: u16, field: FieldKey, value: Value, nth: u8| {
-            let mut random = planned.random;
-            random[31] ^= nth;
-            Save {
-                handle,
-                creates: None,
-                phone,
-                member,
-                values: iter::once((field, value)).collect(),
-                links: Vec::new(),
-                clock_s: planned.clock_s + i64::from(nth) * DAY_S,
-                random,
-            }
-        };
-        let withdraw = |reason: u16, nth: u8| {
-            let field = key(planned.record_type, "withdrawn_reason");
-            edit(
-                planned.phone,
-                planned.member,
-                field,
-                Value::Choice(reason),
-                nth,
-            )
-        };
         match &planned.fate {
             Fate::Stays
             | Fate::Returned {
                 corrected: None, ..
             } => {}
-            Fate::Withdrawn(reason) => self.next.save(withdraw(*reason, 1)),
+            Fate::Withdrawn(reason) => self.next.save(withdraw(planned, handle, *reason, 1)),
             Fate::Returned {
                 corrected: Some((field, value)),
                 ..
-            } => {
-                self.next.save(edit(
-                    planned.phone,
-                    planned.member,
-                    *field,
-                    value.clone(),
-                    2,
-                ));
-            }
+            } => self
+                .next
+                .save(edit(planned, handle, *field, value.clone(), 2)),
             Fate::Rivals {
                 phone,
                 member,
@@ -194,41 +164,62 @@ impl<'a> Rounds<'a> {
                 theirs,
             } => {
                 self.next
-                    .save(edit(planned.phone, planned.member, *field, mine.clone(), 3));
-                self.next
-                    .save(edit(*phone, *member, *field, theirs.clone(), 4));
+                    .save(edit(planned, handle, *field, mine.clone(), 3));
+                self.next.save(Save {
+                    phone: *phone,
+                    member: *member,
+                    ..edit(planned, handle, *field, theirs.clone(), 4)
+                });
                 self.next.foreign.push(*phone);
             }
-            Fate::Reissued(words) => {
-                let again = self.handles;
-                self.handles += 1;
-                let summary = key(planned.record_type, "summary");
-                let mut said = edit(
-                    planned.phone,
-                    planned.member,
-                    summary,
-                    Value::Text(words.clone()),
-                    5,
-                );
-                said.handle = again;
-                said.creates = Some(planned.record_type);
-                for (field, value) in &planned.values {
-                    said.values.entry(*field).or_insert_with(|| value.clone());
-                }
-                said.links = vec![(key(planned.record_type, "links.corrects"), handle)];
-                self.next.save(said);
-                let reasons = Vocabulary::builtin();
-                let reason = reasons.reason_by_id(ReasonUse::Withdraw, "must_not_hold");
-                let mut taken = withdraw(reason.map_or(0, |reason| reason.number), 6);
-                taken.links = vec![(key(planned.record_type, "links.corrected_by"), again)];
-                self.next.save(taken);
-                self.next.scraps.push(Scrap {
-                    handle,
-                    field: summary,
-                });
-            }
+            Fate::Reissued(words) => self.say_again(handle, planned, words),
         }
     }
+
+    /// The words that must not be there: said again in others, withdrawn, erased.
+    fn say_again(&mut self, handle: Handle, planned: &Planned, words: &str) {
+        let again = self.handles;
+        self.handles += 1;
+        let summary = key(planned.record_type, "summary");
+        let mut said = edit(planned, handle, summary, Value::Text(words.to_owned()), 5);
+        said.handle = again;
+        said.creates = Some(planned.record_type);
+        for (field, value) in &planned.values {
+            said.values.entry(*field).or_insert_with(|| value.clone());
+        }
+        said.links = vec![(key(planned.record_type, "links.corrects"), handle)];
+        self.next.save(said);
+        let reasons = Vocabulary::builtin();
+        let reason = reasons.reason_by_id(ReasonUse::Withdraw, "must_not_hold");
+        let mut taken = withdraw(planned, handle, reason.map_or(0, |reason| reason.number), 6);
+        taken.links = vec![(key(planned.record_type, "links.corrected_by"), again)];
+        self.next.save(taken);
+        self.next.scraps.push(Scrap {
+            handle,
+            field: summary,
+        });
+    }
+}
+
+/// A change of a record by whoever created it, some days later.
+fn edit(planned: &Planned, handle: Handle, field: FieldKey, value: Value, nth: u8) -> Save {
+    let mut random = planned.random;
+    random[0] ^= nth;
+    Save {
+        handle,
+        creates: None,
+        phone: planned.phone,
+        member: planned.member,
+        values: iter::once((field, value)).collect(),
+        links: Vec::new(),
+        clock_s: planned.clock_s + i64::from(nth) * DAY_S,
+        random,
+    }
+}
+
+fn withdraw(planned: &Planned, handle: Handle, reason: u16, nth: u8) -> Save {
+    let field = key(planned.record_type, "withdrawn_reason");
+    edit(planned, handle, field, Value::Choice(reason), nth)
 }
 
 fn key(record_type: u16, id: &str) -> FieldKey {

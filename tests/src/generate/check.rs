@@ -19,7 +19,7 @@ const RARE_BELOW: f64 = 5_000.0;
 pub struct Counted {
     /// Records by type, the duplicates apart.
     pub types: BTreeMap<String, u64>,
-    /// Shares with the number of what they are shares of: name, part, whole, wanted share.
+    /// By name: how many of how many.
     shares: BTreeMap<String, (u64, u64)>,
     /// Faults of single records; the first hundred.
     pub faults: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Counted {
 
 const FAULTS_MAX: usize = 100;
 
-/// The four buckets of clock errors, and the five of delays, by their upper ends in seconds.
+/// From the save to a network: buckets by their upper ends, in seconds.
 const DELAYS: [(&str, i64); 5] = [
     ("delay under 5 min", 300),
     ("delay under 12 h", 43_200),

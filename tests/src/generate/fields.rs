@@ -402,6 +402,27 @@ fn outreach(f: &mut Filling<'_>, month: &Month) {
     f.maybe_count(0.02, "weapons_surrendered.crude", 1, 3);
 }
 
+fn facility_check(f: &mut Filling<'_>) {
+    if f.stream.happens(0.3) {
+        let cameras = f.stream.within(1, 12);
+        f.put("cameras", Value::Number(cameras));
+        let out = f.stream.within(0, cameras.min(3));
+        f.put("cameras_out", Value::Number(out));
+    } else {
+        let facility = f.stream.within(1, SAVED_ITEMS);
+        f.asked("facility_id", Value::Number(facility));
+    }
+    let shares = rates::shares(f.id, "action").unwrap_or_default();
+    let weights: Vec<f64> = shares.iter().map(|(_, share)| *share).collect();
+    let action = shares[f.stream.weighted(&weights)].0;
+    f.choose("action", action);
+    f.drawn("condition");
+    if action == "drill" {
+        f.count("drill.turnout", 3, 40);
+        f.count("drill.minutes", 2, 15);
+    }
+}
+
 fn rarer(f: &mut Filling<'_>, some: u64) {
     match f.id {
         "traffic_support" => {
@@ -433,26 +454,7 @@ fn rarer(f: &mut Filling<'_>, some: u64) {
                 );
             }
         }
-        "facility_check" => {
-            if f.stream.happens(0.3) {
-                let cameras = f.stream.within(1, 12);
-                f.put("cameras", Value::Number(cameras));
-                let out = f.stream.within(0, cameras.min(3));
-                f.put("cameras_out", Value::Number(out));
-            } else {
-                let facility = f.stream.within(1, SAVED_ITEMS);
-                f.asked("facility_id", Value::Number(facility));
-            }
-            let shares = rates::shares(f.id, "action").unwrap_or_default();
-            let weights: Vec<f64> = shares.iter().map(|(_, share)| *share).collect();
-            let action = shares[f.stream.weighted(&weights)].0;
-            f.choose("action", action);
-            f.drawn("condition");
-            if action == "drill" {
-                f.count("drill.turnout", 3, 40);
-                f.count("drill.minutes", 2, 15);
-            }
-        }
+        "facility_check" => facility_check(f),
         "rescue" => {
             f.drawn("kind");
             f.count("rescued", 0, 5);

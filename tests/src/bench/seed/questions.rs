@@ -31,6 +31,49 @@ const WORDS: [(&str, &str); 8] = [
     ("a place", "giồng ổi sẻ"),
 ];
 
+/// Types of records, common and rare.
+const TYPES: [&str; 5] = ["patrol", "rescue", "training", "meeting", "incident"];
+
+/// What a list is asked for.
+#[derive(Clone, Copy)]
+enum Filter {
+    Nothing,
+    Deep,
+    Type,
+    TypeDeep,
+    Returned,
+    Group,
+    Commune,
+    Hamlet,
+    Month,
+    MonthOfType,
+    Unanswered,
+    Rivals,
+    Tips,
+}
+
+const OF_PROVINCE: [(&str, Filter); 12] = [
+    ("the newest", Filter::Nothing),
+    ("a deep page", Filter::Deep),
+    ("one type", Filter::Type),
+    ("one type, deep", Filter::TypeDeep),
+    ("returned", Filter::Returned),
+    ("one group, deep", Filter::Group),
+    ("one commune", Filter::Commune),
+    ("one hamlet", Filter::Hamlet),
+    ("a month", Filter::Month),
+    ("a month of one type", Filter::MonthOfType),
+    ("unanswered", Filter::Unanswered),
+    ("with rivals", Filter::Rivals),
+];
+const OF_COMMUNE: [(&str, Filter); 5] = [
+    ("a commune's newest", Filter::Nothing),
+    ("a commune's tips", Filter::Tips),
+    ("a commune's month", Filter::Month),
+    ("a commune's type", Filter::Type),
+    ("a commune's returned", Filter::Returned),
+];
+
 /// What kind of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -174,113 +217,62 @@ impl Asking<'_> {
         (group.commune.area, group.area())
     }
 
-    fn lists(&mut self) {
-        let open = ListQuery {
+    /// One thing that is asked for, by another value each time.
+    fn filter(&mut self, what: Filter) -> ListQuery {
+        let vocabulary = Vocabulary::builtin();
+        let mut query = ListQuery {
             lane: Some(Lane::Open),
             ..ListQuery::default()
         };
-        let (commune, hamlet) = self.group();
-        let group = self.groups[self.dice.below(self.groups.len())];
-        let (deep, day) = (self.deep(), self.day());
-        let types = ["patrol", "rescue", "training", "meeting", "incident"];
-        let vocabulary = Vocabulary::builtin();
-        let id = types[self.dice.below(types.len())];
-        let record_type = vocabulary.record_type_by_id(id).map(|row| row.number);
-        let state = vocabulary.state_by_id("returned").map(|state| state.number);
-        let province = Self::province;
-        let here = || Self::commune_scope(commune);
-        let q = || open.clone();
-        self.push("the newest", province(), q());
-        self.push(
-            "a deep page",
-            province(),
-            ListQuery {
-                before: deep,
-                ..q()
-            },
-        );
-        self.push("one type", province(), ListQuery { record_type, ..q() });
-        self.push(
-            "one type, deep",
-            province(),
-            ListQuery {
-                record_type,
-                before: deep,
-                ..q()
-            },
-        );
-        self.push("returned", province(), ListQuery { state, ..q() });
-        self.push(
-            "one group",
-            province(),
-            ListQuery {
-                group: Some(group),
-                before: deep,
-                ..q()
-            },
-        );
-        self.push(
-            "one commune",
-            province(),
-            ListQuery {
-                commune: Some(commune),
-                before: deep,
-                ..q()
-            },
-        );
-        self.push(
-            "one hamlet",
-            province(),
-            ListQuery {
-                area: Some(hamlet),
-                ..q()
-            },
-        );
-        let month = ListQuery {
-            from_day: Some(day),
-            until_day: Some(day + 30),
-            ..q()
-        };
-        self.push("a month", province(), month.clone());
-        self.push(
-            "a month of one type",
-            province(),
-            ListQuery {
-                record_type,
-                ..month.clone()
-            },
-        );
-        self.push(
-            "unanswered",
-            province(),
-            ListQuery {
-                unanswered_only: true,
-                ..q()
-            },
-        );
-        self.push(
-            "with rivals",
-            province(),
-            ListQuery {
-                rivals_only: true,
-                ..q()
-            },
-        );
-        self.push("a commune's newest", here(), q());
-        self.push(
-            "a commune's tips",
-            here(),
-            ListQuery {
-                lane: Some(Lane::Tip),
-                ..q()
-            },
-        );
-        self.push("a commune's month", here(), month);
-        self.push("a commune's type", here(), ListQuery { record_type, ..q() });
-        self.push("a commune's returned", here(), ListQuery { state, ..q() });
+        match what {
+            Filter::Nothing => {}
+            Filter::Deep => query.before = self.deep(),
+            Filter::Type => {
+                let id = TYPES[self.dice.below(TYPES.len())];
+                query.record_type = vocabulary.record_type_by_id(id).map(|row| row.number);
+            }
+            Filter::Returned => {
+                query.state = vocabulary.state_by_id("returned").map(|state| state.number);
+            }
+            Filter::Group => {
+                query.group = Some(self.groups[self.dice.below(self.groups.len())]);
+                query.before = self.deep();
+            }
+            Filter::Commune => query.commune = Some(self.group().0),
+            Filter::Hamlet => query.area = Some(self.group().1),
+            Filter::Month => {
+                let day = self.day();
+                (query.from_day, query.until_day) = (Some(day), Some(day + 30));
+            }
+            Filter::MonthOfType => {
+                let month = self.filter(Filter::Month);
+                query = self.filter(Filter::Type);
+                (query.from_day, query.until_day) = (month.from_day, month.until_day);
+            }
+            Filter::TypeDeep => {
+                query = self.filter(Filter::Type);
+                query.before = self.deep();
+            }
+            Filter::Unanswered => query.unanswered_only = true,
+            Filter::Rivals => query.rivals_only = true,
+            Filter::Tips => query.lane = Some(Lane::Tip),
+        }
+        query
+    }
+
+    fn lists(&mut self) {
+        for (name, what) in OF_PROVINCE {
+            let query = self.filter(what);
+            self.push(name, Self::province(), query);
+        }
+        for (name, what) in OF_COMMUNE {
+            let (commune, query) = (self.group().0, self.filter(what));
+            self.push(name, Self::commune_scope(commune), query);
+        }
+        let day = self.day();
         self.questions.push(Question {
             name: "closed lanes of a week, rounded",
-            scope: province(),
+            scope: Self::province(),
             asked: Asked::Rounded(day, day + 7),
         });
     }
