@@ -133,7 +133,7 @@ pub(super) fn fill(world: &mut World, profile: Profile, seed: u64) -> Outcome<()
 }
 
 /// Hamlets, groups, members and phones, by the commands.
-fn found(world: &mut World, sample: &generate::World) -> Outcome<Vec<Phone>> {
+fn found(world: &World, sample: &generate::World) -> Outcome<Vec<Phone>> {
     let list = world.file("sample-hamlets.csv", &hamlets_csv(sample))?;
     world
         .desk

@@ -30,7 +30,7 @@ pub(super) fn build(world: &mut World, profile: Profile, seed: u64) -> Outcome<(
     world.add_officer("commune_officer", &commune.code)?;
     let mut progress = Progress::begin();
     let loaded = load(&world.data(), &sample, |part, records| {
-        progress.at(part, records)
+        progress.at(part, records);
     })
     .map_err(Fault::new)?;
     world.tell.say(&format!(

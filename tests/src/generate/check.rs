@@ -150,7 +150,14 @@ impl Counted {
             let speaks = match value {
                 Value::Text(_) | Value::Position(..) | Value::Interval(..) => true,
                 Value::Time(_) => name != "called.at",
-                _ => false,
+                Value::YesNo(_)
+                | Value::Number(_)
+                | Value::Choice(_)
+                | Value::Choices(_)
+                | Value::Day(_)
+                | Value::Area(_)
+                | Value::Links(_)
+                | Value::Later(..) => false,
             };
             if closed && speaks {
                 self.fault(format!("{id}: {name} says more than a closed lane may"));

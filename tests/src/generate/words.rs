@@ -89,7 +89,7 @@ const TELEPHONES: [&str; 3] = ["0901 234 567", "0912 345 678", "0987 654 321"];
 const IDENTITIES: [&str; 2] = ["000 123 456 789", "000123456789"];
 const PLATES: [&str; 3] = ["00-X1 234.56", "00x12345", "00C-123.45"];
 const PEOPLE: [&str; 3] = ["anh Ba Tèo", "chị Sáu Nhàn", "anh Út Cọt"];
-const OLD_FONT: [&str; 2] = ["Toå töï quaûn ñi tuaàn tra", "tæ tuÇn tra b×nh th­êng"];
+const OLD_FONT: [&str; 2] = ["Toå töï quaûn ñi tuaàn tra", "tæ tuÇn tra b×nh th\u{AD}êng"];
 const CHINESE: [&str; 3] = [
     "晚上九點到十一點巡邏，四人，情況正常。",
     "今晚巡邏三人，路燈壞了一盞，已通知。",
