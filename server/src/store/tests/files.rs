@@ -194,7 +194,7 @@ fn a_newer_version_is_refused_and_left_as_it_is() {
     let refused = SqliteStore::open(&newer).unwrap_err();
     assert!(matches!(
         refused,
-        StoreOpenError::NewerVersion { found: 9, known: 4 }
+        StoreOpenError::NewerVersion { found: 9, known: 5 }
     ));
     assert!(refused.to_string().contains("install the newer release"));
     assert!(Readers::open(&newer.join(DATABASE_NAME), 1).is_err());
