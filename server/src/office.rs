@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use sync_core::hub::facts;
-use sync_core::hub::ledger::{LedgerFault, Store as _};
+use sync_core::hub::ledger::{LedgerFault, Store as _, Table, View as _};
 use sync_core::hub::{Acting, Hub, Refusal};
 use sync_core::ids::KeyId;
 use thiserror::Error;
@@ -134,6 +134,11 @@ impl Office {
         if size == 0 {
             let random = random()?;
             store.transact(|ledger| hub.begin_log(ledger, &acting(0, "", random)))?;
+        }
+        if size > 0 && store.scan(Table::Place, &[], &[0xff], 1)?.is_empty() {
+            // a release that indexes more has emptied what follows from the log
+            crate::tell("building rows and search from the log; a large one takes minutes");
+            store.transact(|ledger| hub.rebuild(ledger, now_s()))?;
         }
         let first = facts::full_act(&store, 0)?;
         if first.is_some_and(|first| !first.act.verifies(&hub.realm(), &hub.log_key())) {

@@ -85,20 +85,26 @@ impl Sink {
     /// The body, with the rows packed where that is shorter.
     #[must_use]
     pub fn pack(self, model: &Model) -> Vec<u8> {
-        let rows = self.rows.into_bytes();
-        let mut w = Writer::new();
+        let rows = self.rows.as_bytes();
         // below this the coder's closing bytes outweigh what it saves
-        let packed = (rows.len() > PACK_FROM_BYTES).then(|| model.pack(&rows));
+        let packed = (rows.len() > PACK_FROM_BYTES).then(|| model.pack(rows));
         match packed {
             Some(packed) if packed.len() < rows.len() && rows.len() <= plain_max(packed.len()) => {
+                let mut w = Writer::new();
                 w.u8(VERSION).u8(CODEC_CM1).block(self.raw.as_bytes());
                 w.raw(&packed);
+                w.into_bytes()
             }
-            Some(_) | None => {
-                w.u8(VERSION).u8(CODEC_STORED).block(self.raw.as_bytes());
-                w.raw(&rows);
-            }
+            Some(_) | None => self.store(),
         }
+    }
+
+    /// The body, with the rows as they are.
+    #[must_use]
+    pub fn store(self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u8(VERSION).u8(CODEC_STORED).block(self.raw.as_bytes());
+        w.raw(self.rows.as_bytes());
         w.into_bytes()
     }
 }

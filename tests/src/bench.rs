@@ -12,8 +12,11 @@ mod parts;
 mod phone;
 mod records;
 mod report;
+mod seed;
 mod served;
 mod wire;
+
+use crate::generate::Profile;
 
 pub use report::{Bound, Figure, Report, Scenario};
 
@@ -55,6 +58,15 @@ pub fn ingest(options: Options) -> Result<Report, Trouble> {
 /// What went wrong on the way.
 pub fn parts(options: Options) -> Result<Report, Trouble> {
     parts::run(options)
+}
+
+/// A log of 1.2 million records, or that of another profile: built, listed, counted, searched,
+/// shown.
+///
+/// # Errors
+/// What went wrong on the way.
+pub fn seed(options: Options, profile: Profile) -> Result<Report, Trouble> {
+    seed::run(options, profile)
 }
 
 /// Sample rows for a new codec number, one request a line, in hex.

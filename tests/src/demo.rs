@@ -5,17 +5,19 @@
 //! whatever becomes of the one who tells.
 
 mod acts;
-mod browser;
+pub(crate) mod browser;
 mod ending;
+mod fill;
 mod handset;
 mod keeper;
+mod large;
 mod office;
 mod phone;
 mod records;
 mod road;
 mod tell;
 mod troubles;
-mod web;
+pub(crate) mod web;
 mod world;
 
 use std::fmt;
@@ -25,8 +27,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::generate::Profile;
+
 /// The whole story ends sooner than this, one way or the other.
 const STORY_MAX: Duration = Duration::from_secs(180);
+/// So does the filling: that of the demonstration, of a year in a commune, of a large server.
+const FILL_MAX: Duration = Duration::from_secs(120);
+const FILL_YEAR_MAX: Duration = Duration::from_secs(1_800);
+const FILL_LARGE_MAX: Duration = Duration::from_secs(6 * 3_600);
 
 /// Why the demonstration cannot go on: a sentence.
 #[derive(Debug)]
@@ -70,6 +78,13 @@ struct Options {
     /// Stop at the end and remove everything; the exit code says whether all checks passed.
     #[arg(long)]
     check: bool,
+    /// The sample data that the server is filled with after the day. In place of the day with
+    /// `seed`, `cantho` and `stress`, which take many minutes.
+    #[arg(long, value_enum, default_value_t = Profile::Demo)]
+    profile: Profile,
+    /// Decides the sample data.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// The other parts that this binary plays.
@@ -113,13 +128,28 @@ fn story(options: &Options) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let watch = tell::Watch::start(STORY_MAX);
-    if let Err(fault) = tell_all(&mut world) {
+    let (profile, seed) = (options.profile, options.seed);
+    let mut told = Ok(());
+    if !profile.is_large() {
+        let watch = tell::Watch::start(STORY_MAX);
+        told = tell_all(&mut world);
+        drop(watch);
+    }
+    let watch = tell::Watch::start(match profile {
+        Profile::Demo => FILL_MAX,
+        Profile::Commune => FILL_YEAR_MAX,
+        Profile::Seed | Profile::Cantho | Profile::Stress => FILL_LARGE_MAX,
+    });
+    let told = told.and_then(|()| match profile.is_large() {
+        true => large::build(&mut world, profile, seed),
+        false => fill::fill(&mut world, profile, seed),
+    });
+    drop(watch);
+    if let Err(fault) = told {
         world
             .tell
             .check(false, &format!("the story ends here: {fault}"));
     }
-    drop(watch);
     let passed = world.tell.counts();
     if options.check || !passed {
         world.stop();

@@ -2,5 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod fill;
+pub mod generate;
 pub mod house;
 pub mod sim;

@@ -47,6 +47,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_rows.sql"),
     include_str!("../../migrations/0003_accounts.sql"),
     include_str!("../../migrations/0004_areas.sql"),
+    include_str!("../../migrations/0005_places.sql"),
 ];
 
 /// Set before the first page is read.

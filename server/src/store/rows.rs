@@ -217,9 +217,34 @@ impl Snapshot<'_> {
             .collect())
     }
 
+    /// The newest day before `until_day` about which there is something in the rounded lanes.
+    ///
+    /// # Errors
+    /// [`LedgerFault`].
+    pub fn newest_rounded_day(
+        &self,
+        scope: &Scope,
+        until_day: i32,
+    ) -> Result<Option<i32>, LedgerFault> {
+        let mut values = vec![Value::Integer(until_day.into())];
+        let sql = format!(
+            "select day from record_row indexed by record_row_day
+             where day < ? and withdrawn = 0 and {} and {} order by day desc limit 1",
+            lane_condition(&scope.rounded),
+            area_condition(scope, &mut values),
+        );
+        let read = || -> rusqlite::Result<Option<i32>> {
+            self.connection
+                .prepare_cached(&sql)?
+                .query_row(params_from_iter(&values), |row| row.get(0))
+                .optional()
+        };
+        read().map_err(fault)
+    }
+
     /// What `scope` may know of its rounded lanes about the days `from_day <= day < until_day`:
-    /// of `units` only if they are given, newest day first, within a day by commune and type. At most [`ROUNDED_LIMIT_MAX`] rows;
-    /// when as many come back, ask for fewer days.
+    /// of `units` only if they are given, newest day first, within a day by commune and type. At
+    /// most [`ROUNDED_LIMIT_MAX`] rows; when as many come back, ask for fewer days.
     ///
     /// # Errors
     /// [`LedgerFault`].
@@ -277,12 +302,15 @@ pub(super) fn project(connection: &Connection, row: &Row) -> Result<(), LedgerFa
             .prepare_cached("select first from record_row where record = ?1")?
             .query_row([row.record.0], |found| found.get(0))
             .optional()?;
+        if let Some(before) = before {
+            // a new record has no words to remove: to look for them would cost as much as to write
+            connection
+                .prepare_cached("delete from record_words where rowid = ?1")?
+                .execute([before])?;
+        }
         if let Some(before) = before.filter(|before| *before != first) {
             connection
                 .prepare_cached("delete from record_row where first = ?1")?
-                .execute([before])?;
-            connection
-                .prepare_cached("delete from record_words where rowid = ?1")?
                 .execute([before])?;
         }
         let written = connection.prepare_cached(UPSERT)?.execute(params![
@@ -304,16 +332,10 @@ pub(super) fn project(connection: &Connection, row: &Row) -> Result<(), LedgerFa
             row.received_at,
             headline,
         ])?;
-        if words.is_empty() {
+        if written == 1 && !words.is_empty() {
             connection
-                .prepare_cached("delete from record_words where rowid = ?1")?
-                .execute([first])?;
-        } else {
-            connection
-                .prepare_cached(
-                    "insert or replace into record_words (rowid, words) values (?1, ?2)",
-                )?
-                .execute(params![first, words])?;
+                .prepare_cached("insert into record_words (rowid, words) values (?1, ?2)")?
+                .execute(params![first, format!("{words}\n{}", marks_of(row))])?;
         }
         Ok(written == 1)
     };
@@ -325,6 +347,63 @@ pub(super) fn project(connection: &Connection, row: &Row) -> Result<(), LedgerFa
             row.first
         )))
     }
+}
+
+/// Words that stand in the index beside those of a record, and that nobody writes: where it is and
+/// what it is. Rows are compared all the same; marks only keep a search from what is elsewhere.
+#[derive(Clone, Copy)]
+enum Mark {
+    Commune(AreaRef),
+    Group(GroupId),
+    Area(AreaRef),
+    Type(u16),
+}
+
+/// Bytes of an id in a mark: two that share them cost a search a row more to look at.
+const MARK_BYTES: usize = 8;
+
+impl Mark {
+    fn word(self) -> String {
+        let hex = |kind: char, id: &[u8]| {
+            let bytes = id.iter().take(MARK_BYTES);
+            let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+            format!("zx{kind}{digits}")
+        };
+        match self {
+            Self::Commune(area) => hex('c', area.as_bytes()),
+            Self::Group(group) => hex('g', group.as_bytes()),
+            Self::Area(area) => hex('a', area.as_bytes()),
+            Self::Type(number) => format!("zxt{number}"),
+        }
+    }
+}
+
+fn marks_of(row: &Row) -> String {
+    [
+        Mark::Commune(row.commune),
+        Mark::Group(row.group),
+        Mark::Area(row.area),
+        Mark::Type(row.record_type),
+    ]
+    .map(Mark::word)
+    .join(" ")
+}
+
+/// The marks that every record has which a list of this scope can show.
+fn marks_wanted(scope: &Scope, query: &ListQuery) -> Vec<Mark> {
+    let (mut commune, mut group) = (query.commune, query.group);
+    match scope.area {
+        ScopeArea::Province => {}
+        ScopeArea::Commune(of) => commune = commune.or(Some(of)),
+        ScopeArea::Group(of) => group = group.or(Some(of)),
+    }
+    let marks = [
+        commune.map(Mark::Commune),
+        group.map(Mark::Group),
+        query.area.map(Mark::Area),
+        query.record_type.map(Mark::Type),
+    ];
+    marks.into_iter().flatten().collect()
 }
 
 const UPSERT: &str = "
@@ -413,7 +492,11 @@ impl ListSql {
         let source = query.search.as_ref().map_or_else(
             || format!("record_row {}", walked_index(scope, query)),
             |search| {
-                values.push(Value::Text(search.fts_expression()));
+                let mut words = search.fts_expression();
+                for mark in marks_wanted(scope, query) {
+                    words = format!("{words} AND \"{}\"", mark.word());
+                }
+                values.push(Value::Text(words));
                 conditions.push("record_words match ?".to_owned());
                 "record_words cross join record_row on first = record_words.rowid".to_owned()
             },

@@ -220,6 +220,16 @@ impl Request {
     /// The body. `chains` are the chains of the claims, in their order.
     #[must_use]
     pub fn pack(&self, model: &Model, runs: &[OutRun], chains: Vec<ChainId>) -> Vec<u8> {
+        self.sink(runs, chains).pack(model)
+    }
+
+    /// The same body with its rows as they are: for where a byte costs less than packing it.
+    #[must_use]
+    pub fn store(&self, runs: &[OutRun], chains: Vec<ChainId>) -> Vec<u8> {
+        self.sink(runs, chains).store()
+    }
+
+    fn sink(&self, runs: &[OutRun], chains: Vec<ChainId>) -> Sink {
         let mut sink = Sink::default();
         sink.raw
             .raw(self.device.as_bytes())
@@ -249,7 +259,7 @@ impl Request {
         if !runs.is_empty() {
             write_runs(&mut sink, runs, chains);
         }
-        sink.pack(model)
+        sink
     }
 
     fn write_sections(&self, w: &mut Writer) {

@@ -47,10 +47,29 @@ impl<'h, 'l, L: Ledger> Tx<'h, 'l, L> {
         self.state.root = self.frontier.root();
         self.ledger
             .put(Table::State, LogState::KEY, &self.state.to_bytes())?;
+        self.project_touched()?;
+        Ok(self.state)
+    }
+
+    /// Writes the console's rows of all that was touched, in the order in which the records were
+    /// created: rows and words of a store lie in that order, and an index of words that gets them
+    /// in another writes a segment for each step back.
+    pub(super) fn project_touched(&mut self) -> Result<(), LedgerFault> {
+        let mut by_creation = BTreeSet::new();
         for record in core::mem::take(&mut self.touched) {
+            if let Some(known) = facts::record_facts(self.ledger, record)? {
+                by_creation.insert((known.first, record));
+            }
+        }
+        for (_, record) in by_creation {
             self.project(record)?;
         }
-        Ok(self.state)
+        Ok(())
+    }
+
+    /// How many records wait for their rows.
+    pub(super) fn touched_count(&self) -> usize {
+        self.touched.len()
     }
 
     pub(super) fn gate(&self) -> Gate<'_, L> {

@@ -14,6 +14,9 @@ use crate::ids::{ChainId, Feed, Hash32, KeyId};
 use crate::log::{Digest, EntryKind, aside_hash};
 use crate::merkle::Frontier;
 
+/// Records whose rows a rebuild writes at once.
+const REBUILD_ROWS_EACH: usize = 4_096;
+
 /// What a check of the whole log found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyReport {
@@ -343,6 +346,10 @@ impl Hub {
                     let full = facts::full_act(tx.ledger, index)?.ok_or_else(damaged)?;
                     tx.derive_act(&entry, &full)?;
                 }
+            }
+            // while what they are made of is still in memory
+            if tx.touched_count() >= REBUILD_ROWS_EACH {
+                tx.project_touched()?;
             }
         }
         tx.finish()

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -70,6 +71,11 @@ impl Served {
         }
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> Result<SocketAddr, Trouble> {
+        self.authority.parse().map_err(told("the address"))
+    }
+
     /// A connection of its own.
     pub(super) fn connect(&self) -> Result<Link, Trouble> {
         Link::open(&self.authority, &self.ca)
@@ -95,7 +101,7 @@ pub(super) fn cpu_of_thread() -> Result<Duration, Trouble> {
 }
 
 /// User and system time of a line of `stat`.
-fn cpu_of(path: &str) -> Result<Duration, Trouble> {
+pub(super) fn cpu_of(path: &str) -> Result<Duration, Trouble> {
     let line = fs::read_to_string(path).map_err(told(path))?;
     // the name in parentheses may hold anything; after it the fields are plain
     let rest = line.rsplit_once(')').map(|(_, rest)| rest);

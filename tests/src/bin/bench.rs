@@ -1,10 +1,11 @@
-//! Runs the benchmarks: `bench wire|ingest|parts [--json] [--seed N] [--runs N]`; `bench samples`
+//! Runs the benchmarks: `bench wire|ingest|parts|seed [--json] [--seed N] [--runs N]`; `bench samples`
 //! prints the sample rows for a new codec number.
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use tests::bench::{self, Options};
+use tests::generate::Profile;
 
 /// Bytes and processor time of visits. Prints medians, smallest and largest.
 #[derive(Debug, Parser)]
@@ -18,7 +19,10 @@ struct Cli {
     /// Decides the records; each repetition takes the next seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Repetitions, each on a new server.
+    /// For `seed`: another profile than that of its name.
+    #[arg(long, value_enum, default_value_t = Profile::Seed)]
+    profile: Profile,
+    /// Repetitions, each on a new server; of `seed`, how often it is built.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: Option<u32>,
 }
@@ -31,6 +35,8 @@ enum What {
     Ingest,
     /// Where the bytes of a visit lie.
     Parts,
+    /// Building, lists, counts, searches and pages of 1.2 million records.
+    Seed,
     /// No figures: sample rows for a new codec number.
     Samples,
 }
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         What::Samples => bench::samples().map(Printed::Text),
         What::Wire => bench::wire(options(9)).map(Printed::Report),
         What::Ingest => bench::ingest(options(3)).map(Printed::Report),
+        What::Seed => bench::seed(options(1), cli.profile).map(Printed::Report),
         What::Parts => bench::parts(options(9)).map(Printed::Report),
     };
     match report {

@@ -62,18 +62,7 @@ pub(super) fn opening(world: &mut World) -> Outcome<()> {
         world.tell.say(&format!("group with two members: {name}"));
         world.groups.push(group);
     }
-    let role = "commune_officer";
-    let add = ["officer", "add", OFFICER, "--role", role, "--area", &code];
-    let printed = world.desk.run(&add)?;
-    let password = printed
-        .lines()
-        .find_map(|line| line.strip_prefix("password "));
-    password
-        .ok_or_else(|| Fault::new("no password was made"))?
-        .clone_into(&mut world.password);
-    world
-        .tell
-        .say(&format!("officer of the commune: {OFFICER}"));
+    world.add_officer("commune_officer", &code)?;
     let sound = world.desk.verify()?.sound;
     world.tell.check(sound, "the new log verifies");
     Ok(())

@@ -16,7 +16,7 @@ use super::{Fault, Outcome};
 const PAGE_MAX: Duration = Duration::from_secs(10);
 
 /// A browser.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     server: SocketAddr,
     config: Arc<ClientConfig>,
     cookies: Vec<(String, String)>,
@@ -25,7 +25,7 @@ pub(super) struct Browser {
 
 impl Browser {
     /// One that trusts the authority in this file.
-    pub(super) fn new(server: SocketAddr, ca: &Path) -> Outcome<Self> {
+    pub(crate) fn new(server: SocketAddr, ca: &Path) -> Outcome<Self> {
         let ca = CertificateDer::from_pem_file(ca)
             .map_err(|cause| Fault::new(format!("{}: {cause}", ca.display())))?;
         Ok(Self {
@@ -37,7 +37,7 @@ impl Browser {
     }
 
     /// Signs in with the form.
-    pub(super) fn sign_in(&mut self, name: &str, password: &str) -> Outcome<()> {
+    pub(crate) fn sign_in(&mut self, name: &str, password: &str) -> Outcome<()> {
         let page = self.get("/console/sign-in")?.text();
         let token = hidden(&page, "token")?;
         let form = [
@@ -66,7 +66,7 @@ impl Browser {
     }
 
     /// A page.
-    pub(super) fn get(&mut self, path: &str) -> Outcome<Reply> {
+    pub(crate) fn get(&mut self, path: &str) -> Outcome<Reply> {
         self.ask("GET", path, "", "")
     }
 

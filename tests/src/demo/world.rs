@@ -104,6 +104,25 @@ impl World {
         })
     }
 
+    /// Opens the account of the officer, who has a new password.
+    pub(super) fn add_officer(&mut self, role: &str, area: &str) -> Outcome<()> {
+        let add = ["officer", "add", OFFICER, "--role", role, "--area", area];
+        let printed = self.desk.run(&add)?;
+        let password = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("password "));
+        password
+            .ok_or_else(|| Fault::new("no password was made"))?
+            .clone_into(&mut self.password);
+        self.tell.say(&format!("officer of the commune: {OFFICER}"));
+        Ok(())
+    }
+
+    /// Where the server's data lies.
+    pub(super) fn data(&self) -> PathBuf {
+        self.home.join("server")
+    }
+
     /// A phone, by its number from 0.
     pub(super) fn phone(&mut self, number: usize) -> Outcome<&mut Handset> {
         let found = self.phones.get_mut(number);
@@ -187,7 +206,7 @@ impl World {
 
     /// The certificate that phones and browsers trust.
     pub(super) fn ca(&self) -> PathBuf {
-        self.home.join("server").join("tls").join("ca.crt.pem")
+        self.data().join("tls").join("ca.crt.pem")
     }
 
     /// Ends everything.

@@ -12,7 +12,7 @@ use super::{AreaNames, OfficeDesk};
 use crate::http::console::desk::{
     DeskError, ListFilter, ListPage, ListRow, ListRows, Officer, PageKey, RoundedRow,
 };
-use crate::store::{ListQuery, Page, Scope, Snapshot};
+use crate::store::{ListQuery, Page, RoundedCount, Scope, Snapshot, UnitRows};
 
 /// Rows on a page.
 const PAGE_ROWS: u32 = 50;
@@ -100,7 +100,8 @@ impl OfficeDesk {
             let mut names = AreaNames::new(snapshot);
             let (mut rows, mut older) = (Vec::new(), None);
             let mut shown_of: (i32, u64) = (last, skip);
-            for count in snapshot.rounded_list(&scope, from, until, units.as_ref())? {
+            let mut walk = RoundedWalk::new(from, until);
+            while let Some(count) = walk.next(snapshot, &scope, units.as_ref())? {
                 let fits = hamlet.is_none()
                     && commune.is_none_or(|commune| commune == count.commune)
                     && filter
@@ -137,6 +138,56 @@ impl OfficeDesk {
                 older,
             })
         })
+    }
+}
+
+/// Rounded counts from the newest day on, some days at a time: a page shows a few days of years.
+struct RoundedWalk {
+    from: i32,
+    /// Days from here on were read.
+    until: i32,
+    days: i32,
+    counts: std::vec::IntoIter<RoundedCount>,
+}
+
+/// Days that are read first; where nothing is, the next step is longer.
+const ROUNDED_DAYS_FIRST: i32 = 4;
+const ROUNDED_DAYS_GROW: i32 = 4;
+
+impl RoundedWalk {
+    fn new(from: i32, until: i32) -> Self {
+        Self {
+            from,
+            until,
+            days: ROUNDED_DAYS_FIRST,
+            counts: Vec::new().into_iter(),
+        }
+    }
+
+    fn next(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        scope: &Scope,
+        units: Option<&UnitRows>,
+    ) -> Result<Option<RoundedCount>, LedgerFault> {
+        loop {
+            if let Some(count) = self.counts.next() {
+                return Ok(Some(count));
+            }
+            if self.until <= self.from {
+                return Ok(None);
+            }
+            let Some(newest) = snapshot.newest_rounded_day(scope, self.until)? else {
+                return Ok(None);
+            };
+            self.until = newest.saturating_add(1);
+            let from = self.until.saturating_sub(self.days).max(self.from);
+            self.counts = snapshot
+                .rounded_list(scope, from, self.until, units)?
+                .into_iter();
+            self.until = from;
+            self.days = self.days.saturating_mul(ROUNDED_DAYS_GROW);
+        }
     }
 }
 

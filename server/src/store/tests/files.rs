@@ -31,7 +31,7 @@ fn the_durable_settings_hold() {
         ("secure_delete", 1),
         ("trusted_schema", 0),
         ("foreign_keys", 1),
-        ("user_version", 4),
+        ("user_version", 5),
         ("application_id", 0x4259_4C31),
     ] {
         assert_eq!(pragma(name), value, "{name}");
@@ -194,7 +194,7 @@ fn a_newer_version_is_refused_and_left_as_it_is() {
     let refused = SqliteStore::open(&newer).unwrap_err();
     assert!(matches!(
         refused,
-        StoreOpenError::NewerVersion { found: 9, known: 4 }
+        StoreOpenError::NewerVersion { found: 9, known: 5 }
     ));
     assert!(refused.to_string().contains("install the newer release"));
     assert!(Readers::open(&newer.join(DATABASE_NAME), 1).is_err());
