@@ -116,6 +116,11 @@ pub enum Event {
         /// Connections that it takes at once.
         connections_max: usize,
     },
+    /// Rows and search are built from the log, before it listens.
+    Rebuilding {
+        /// Entries of the log.
+        entries: u64,
+    },
     /// It was asked to stop and has stopped.
     Stopped {
         /// Connections taken in its life.
@@ -241,6 +246,10 @@ pub(crate) fn tell(event: Event) {
         } => {
             info!(target: TARGET, event = "started", entries, generation, connections_max, "listening");
         }
+        Event::Rebuilding { entries } => info!(
+            target: TARGET, event = "rebuilding", entries,
+            "building rows and search from the log: a large one takes minutes"
+        ),
         Event::Stopped { accepted, cut } => {
             info!(target: TARGET, event = "stopped", accepted, cut, "stopped");
         }

@@ -16,6 +16,7 @@ use sync_core::ids::KeyId;
 use thiserror::Error;
 
 use crate::keys::{self, InviteKey, KeyError, LOG_KEY_NAME};
+use crate::log::{self, Event};
 use crate::metrics::{Metrics, Standing};
 use crate::recovery::backup::clear_scratch;
 use crate::refused::{Doing, refused};
@@ -135,9 +136,10 @@ impl Office {
             let random = random()?;
             store.transact(|ledger| hub.begin_log(ledger, &acting(0, "", random)))?;
         }
-        if size > 0 && store.scan(Table::Place, &[], &[0xff], 1)?.is_empty() {
-            // a release that indexes more has emptied what follows from the log
-            crate::tell("building rows and search from the log; a large one takes minutes");
+        if size > 0 && store.scan(Table::Control, &[], &[0xff], 1)?.is_empty() {
+            // a release that indexes more has emptied what follows from the log, whose first
+            // entries are of this table
+            log::tell(Event::Rebuilding { entries: size });
             store.transact(|ledger| hub.rebuild(ledger, now_s()))?;
         }
         let first = facts::full_act(&store, 0)?;

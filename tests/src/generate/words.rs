@@ -310,7 +310,7 @@ fn push_other_number(stream: &mut Stream, text: &mut String, digits: &[u32], zer
 fn written(stream: &mut Stream, text: String) -> String {
     let manner = stream.unit();
     if manner < 0.09 {
-        let apart = DecomposingNormalizer::new_nfd().normalize(text);
+        let apart = DecomposingNormalizer::new_nfd().normalize(&text);
         let accents = '\u{0300}'..='\u{036F}';
         let bare: String = apart.chars().filter(|c| !accents.contains(c)).collect();
         bare.replace('đ', "d").replace('Đ', "D")
