@@ -42,6 +42,9 @@ pub struct Version {
     pub parent: Option<AreaRef>,
 }
 
+/// A day, and which of that day's events: one follows on the other in the order in which they came.
+type When = (i32, usize);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Node {
     begins: i32,
@@ -49,10 +52,10 @@ struct Node {
     ends: Option<i32>,
     /// In the order of their days; the first begins with the area.
     versions: Vec<Version>,
-    /// Day and targets of what led on from here, in the order of the days.
-    onward: Vec<(i32, Vec<AreaRef>)>,
-    /// Day and source of what led here.
-    sources: Vec<(i32, AreaRef)>,
+    /// When and to what it led on, in that order.
+    onward: Vec<(When, Vec<AreaRef>)>,
+    /// When and from what something led here.
+    sources: Vec<(When, AreaRef)>,
     /// Day of its newest event.
     newest: i32,
 }
@@ -139,6 +142,8 @@ pub enum EventRefusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Territory {
     nodes: BTreeMap<AreaRef, Node>,
+    /// Mergers and splits so far.
+    links_count: usize,
 }
 
 impl Territory {
@@ -260,7 +265,7 @@ impl Territory {
     /// first.
     fn check_first(&self, area: AreaRef, day: i32) -> Result<(), EventRefusal> {
         let node = self.nodes.get(&area).ok_or(EventRefusal::Unknown(area))?;
-        if node.onward.iter().any(|(known, _)| *known == day) {
+        if node.onward.iter().any(|((known, _), _)| *known == day) {
             return Err(EventRefusal::Twice(area));
         }
         Ok(())
@@ -278,9 +283,11 @@ impl Territory {
     }
 
     fn lead_on(&mut self, area: AreaRef, day: i32, into: Vec<AreaRef>) {
+        self.links_count = self.links_count.saturating_add(1);
+        let when = (day, self.links_count);
         for target in into.iter().filter(|target| **target != area) {
             if let Some(node) = self.nodes.get_mut(target) {
-                node.sources.push((day, area));
+                node.sources.push((when, area));
             }
         }
         if let Some(node) = self.nodes.get_mut(&area) {
@@ -288,7 +295,7 @@ impl Territory {
             if !into.contains(&area) {
                 node.ends = Some(day);
             }
-            node.onward.push((day, into));
+            node.onward.push((when, into));
         }
     }
 
@@ -326,7 +333,7 @@ impl Territory {
         for node in self.nodes.values() {
             days.insert(node.begins);
             days.extend(node.ends);
-            days.extend(node.onward.iter().map(|(day, _)| *day));
+            days.extend(node.onward.iter().map(|((day, _), _)| *day));
             days.extend(node.versions.iter().map(|version| version.from));
         }
         days.into_iter().collect()
@@ -361,17 +368,15 @@ impl Territory {
 
     fn moved_on(&self, area: AreaRef, from: i32, to: i32) -> Result<BTreeSet<AreaRef>, Nowhere> {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let mut work = vec![(area, from)];
-        while let Some((area, from)) = work.pop() {
-            if !seen.insert((area, from)) {
+        let mut work = vec![(area, (from, usize::MAX))];
+        while let Some((area, since)) = work.pop() {
+            if !seen.insert((area, since)) {
                 continue;
             }
             let node = self.node(area)?;
-            let leads = |(day, _): &&(i32, Vec<AreaRef>)| {
-                *day <= to && (from < *day || node.ends == Some(*day))
-            };
-            match node.onward.iter().find(leads) {
-                Some((day, into)) => work.extend(into.iter().map(|target| (*target, *day))),
+            let mut onward = node.onward.iter();
+            match onward.find(|(when, _)| since < *when && when.0 <= to) {
+                Some((when, into)) => work.extend(into.iter().map(|target| (*target, *when))),
                 None if node.ends.is_some_and(|ends| ends <= to) => {
                     return Err(Nowhere::Ended(area));
                 }
@@ -383,26 +388,22 @@ impl Territory {
 
     fn moved_back(&self, area: AreaRef, from: i32, to: i32) -> Result<BTreeSet<AreaRef>, Nowhere> {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let mut work = vec![(area, from)];
-        while let Some((area, from)) = work.pop() {
-            if !seen.insert((area, from)) {
+        let mut work = vec![(area, (from, usize::MAX))];
+        while let Some((area, until)) = work.pop() {
+            if !seen.insert((area, until)) {
                 continue;
             }
             let node = self.node(area)?;
-            let mut made_of = node
-                .sources
-                .iter()
-                .filter(|(day, _)| to < *day && *day <= from);
-            // on one day a source may itself have been led to
-            let before = |(day, source): &(i32, AreaRef)| (*source, *day);
+            let sources = node.sources.iter();
+            let made_of = sources.filter(|(when, _)| to < when.0 && *when < until);
+            let before: Vec<(AreaRef, When)> =
+                made_of.map(|(when, source)| (*source, *when)).collect();
             if node.begins <= to {
                 found.insert(area);
-                work.extend(made_of.map(before));
-            } else {
-                let first = made_of.next().ok_or(Nowhere::NotYet(area))?;
-                work.push(before(first));
-                work.extend(made_of.map(before));
+            } else if before.is_empty() {
+                return Err(Nowhere::NotYet(area));
             }
+            work.extend(before);
         }
         Ok(found)
     }

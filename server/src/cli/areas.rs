@@ -25,6 +25,7 @@ pub(super) enum AreaCommand {
     ///
     /// Its first line is date,event,area,into,name,kind,decision_no. Areas are named by id, or by
     /// the code that they had the day before; several in `into` stand with | between them.
+    /// Events of one day count in the order of their lines.
     Events(ImportArgs),
     /// Says what became of an area.
     Resolve(ResolveArgs),

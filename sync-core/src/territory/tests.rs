@@ -206,6 +206,24 @@ fn an_area_that_gives_a_part_away_goes_on() {
 }
 
 #[test]
+fn events_of_one_day_follow_on_each_other_in_their_order() {
+    let (before, after) = (day("2023-12-31"), day("2024-01-01"));
+    let several = |all: &[u8]| Resolved::Several(all.iter().map(|n| id(*n)).collect());
+    // 5 comes into 2 and 3; then 2 gives a part away, which may be of 5
+    let mut land = land();
+    land.apply(&split("2024-01-01", 5, &[2, 3])).unwrap();
+    land.apply(&split("2024-01-01", 2, &[2, 4])).unwrap();
+    assert_eq!(land.resolve(id(5), before, after), several(&[2, 3, 4]));
+    assert_eq!(land.resolve(id(4), after, before), several(&[2, 4, 5]));
+    // the other way round it is not
+    let mut land = self::land();
+    land.apply(&split("2024-01-01", 2, &[2, 4])).unwrap();
+    land.apply(&split("2024-01-01", 5, &[2, 3])).unwrap();
+    assert_eq!(land.resolve(id(5), before, after), several(&[2, 3]));
+    assert_eq!(land.resolve(id(4), after, before), several(&[2, 4]));
+}
+
+#[test]
 fn an_area_is_split_once_a_day() {
     let mut land = land();
     land.apply(&split("2024-01-01", 2, &[2, 3])).unwrap();
