@@ -13,6 +13,7 @@ mod common;
 mod console;
 #[cfg(test)]
 mod enrolling;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod quiet_log;
@@ -20,4 +21,5 @@ mod quiet_log;
 mod recovery;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
 mod visits;

@@ -20,8 +20,7 @@ fn late(server: &Server, group: &str, words: &str) -> (Phone, RecordId) {
 }
 
 fn place_of(phone: &Phone) -> (String, String) {
-    let late = phone.replica.unsettled().next();
-    let (full, standing) = late.unwrap_or_else(|| panic!("nothing is unsettled"));
+    let (full, standing) = phone.replica.unsettled().next().unwrap();
     assert!(matches!(standing, Standing::Aside(_)), "{standing:?}");
     let at = full.change.at;
     let page = format!("/console/quarantine/{}/{}", at.chain, at.seq);

@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use icu_normalizer::DecomposingNormalizer;
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
 use super::names::HAMLETS;
 use super::stream::Stream;
@@ -306,6 +308,10 @@ fn push_other_number(stream: &mut Stream, text: &mut String, digits: &[u32], zer
     }
 }
 
+fn is_mark(c: char) -> bool {
+    GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
+}
+
 /// As Vietnamese comes from phones: mostly well written.
 fn written(stream: &mut Stream, text: String) -> String {
     let manner = stream.unit();
@@ -316,7 +322,7 @@ fn written(stream: &mut Stream, text: String) -> String {
         bare.replace('đ', "d").replace('Đ', "D")
     } else if manner < 0.13 && text.chars().count() <= DECOMPOSED_MAX {
         DecomposingNormalizer::new_nfd()
-            .normalize(text)
+            .normalize(&text)
             .into_owned()
     } else if manner < 0.16 {
         text.replace("không", "ko")
@@ -341,7 +347,7 @@ fn dirtied(stream: &mut Stream, text: String, dirt: Option<Dirt>) -> String {
         Some(Dirt::KhmerSpaces) => {
             let mut spaced = String::new();
             for (nth, c) in text.chars().enumerate() {
-                if nth % 9 == 8 && !is_combining_mark(c) {
+                if nth % 9 == 8 && !is_mark(c) {
                     spaced.push('\u{200B}');
                 }
                 spaced.push(c);

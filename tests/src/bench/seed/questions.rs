@@ -130,7 +130,9 @@ impl Question {
             Asked::Count(commune, from, until) => snapshot
                 .count_by_type(&self.scope, *commune, *from, *until)?
                 .len(),
-            Asked::Rounded(from, until) => snapshot.rounded_list(&self.scope, *from, *until)?.len(),
+            Asked::Rounded(from, until) => snapshot
+                .rounded_list(&self.scope, *from, *until, None)?
+                .len(),
         })
     }
 
