@@ -316,14 +316,14 @@ held-edits-link = see the record
 held-creates = A new record at
 held-decide = Decision
 held-propose-text = It takes two officers. You propose, another officer confirms within fourteen days; after that the proposal lapses. Both are entries of the server's log and cannot be altered.
-held-confirm-text = Another officer proposed it. If you confirm, the change counts at once, the group sees it at its next visit, and it cannot be taken back.
+held-confirm-text = Another officer proposed it. If you confirm, the change counts at once, whoever may read this lane sees it at their phone's next visit, and it cannot be taken back.
 held-own-text = You proposed it. Another officer has to confirm, with an account of their own.
 held-propose = Propose taking it in
 held-confirm = Confirm and take it in
 held-proposed-by = Proposed to be taken in: {$by}
 held-until = open until {$time}
 done-proposed = The proposal was noted. Another officer has to confirm.
-done-admitted = Taken in. The group sees it at its next visit.
+done-admitted = Taken in. Whoever may read this lane sees it at their phone's next visit.
 
 ## What went wrong, and what to do
 

@@ -316,14 +316,14 @@ held-edits-link = xem mục
 held-creates = Mục mới tại
 held-decide = Quyết định
 held-propose-text = Cần hai cán bộ. Anh/chị đề nghị, một cán bộ khác xác nhận trong mười bốn ngày; quá hạn thì đề nghị hết hiệu lực. Cả hai lần đều ghi vào sổ máy chủ, không sửa được.
-held-confirm-text = Một cán bộ khác đã đề nghị. Nếu anh/chị xác nhận, thay đổi vào sổ ngay, cả tổ thấy ở lần đồng bộ sau, không rút lại được.
+held-confirm-text = Một cán bộ khác đã đề nghị. Nếu anh/chị xác nhận, thay đổi vào sổ ngay, ai được đọc làn này thấy ở lần đồng bộ sau, không rút lại được.
 held-own-text = Anh/chị đã đề nghị. Phải có một cán bộ khác, bằng tài khoản của họ, xác nhận.
 held-propose = Đề nghị nhận
 held-confirm = Xác nhận và nhận vào sổ
 held-proposed-by = Đã có đề nghị nhận: {$by}
 held-until = hiệu lực đến {$time}
 done-proposed = Đã ghi đề nghị. Cần một cán bộ khác xác nhận.
-done-admitted = Đã nhận vào sổ. Tổ thấy ở lần đồng bộ sau.
+done-admitted = Đã nhận vào sổ. Ai được đọc làn này thấy ở lần đồng bộ sau.
 
 ## What went wrong, and what to do
 
