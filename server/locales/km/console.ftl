@@ -10,6 +10,7 @@ nav-enrol = ចុះឈ្មោះទូរស័ព្ទថ្មី
 nav-period = តួលេខតាមគ្រា
 nav-models = គំរូ
 nav-acts = កិច្ចការគ្រប់គ្រង
+nav-quarantine = កំពុងទុកដោយឡែក
 sign-out = ចេញ
 footer = រាល់ការមើលត្រូវបានកត់ត្រាទុក។
 language = ភាសា

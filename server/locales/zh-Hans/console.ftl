@@ -10,6 +10,7 @@ nav-enrol = 登记新手机
 nav-period = 本期数字
 nav-models = 模式
 nav-acts = 管理事项
+nav-quarantine = 暂留
 sign-out = 退出
 footer = 每次查阅都会记录。
 language = 语言

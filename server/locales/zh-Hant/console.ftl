@@ -10,6 +10,7 @@ nav-enrol = 登記新手機
 nav-period = 本期數字
 nav-models = 模式
 nav-acts = 管理事項
+nav-quarantine = 暫留
 sign-out = 登出
 footer = 每次查閱都會記錄。
 language = 語言
