@@ -21,7 +21,7 @@ const PAGE: usize = 1_000;
 pub(super) enum QuarantineCommand {
     /// Prints every change that was set aside, with its reason.
     List,
-    /// Proposes to let a held change in; an officer of the commune confirms it at the console.
+    /// Brings a held change before the officers; two of them let it in at the console.
     Admit {
         /// Its chain (or the beginning of it), a colon, and its number, as `quarantine list` tells.
         #[arg(value_name = "CHAIN:SEQ")]
@@ -50,7 +50,7 @@ fn admit(office: &Office, change: &str) -> Result<Outcome, NotDone> {
     }
     office.act(move |hub, ledger, acting| hub.admit(ledger, acting, at, &hash))?;
     Ok(Outcome::done(
-        "proposed; an officer who decides in its lane has to confirm it within 14 days at the \
+        "proposed; two officers who decide in its lane let it in, one after the other, at the \
          console, under /console/quarantine",
     ))
 }

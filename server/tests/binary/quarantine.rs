@@ -130,14 +130,15 @@ fn two_officers_let_in_what_a_revoked_phone_brought_late() {
 }
 
 #[test]
-fn the_command_line_proposes_and_an_officer_confirms() {
+fn the_command_line_proposes_and_it_still_takes_two_officers() {
     let mut server = Server::new();
+    officer(&server, "Trần B", "commune_chief", COMMUNE);
     officer(&server, "Lê C", "commune_officer", COMMUNE);
     let group = server.group("Tổ 1");
     let (phone, _) = late(&server, &group, WORDS);
     let (path, name) = place_of(&phone);
     let told = server.run(&["quarantine", "admit", &name]).ok();
-    assert!(told.contains("proposed; an officer"), "{told}");
+    assert!(told.contains("proposed; two officers"), "{told}");
     let list = server.run(&["quarantine", "list"]).ok();
     assert!(list.contains("proposed from the command line"), "{list}");
     let again = server.run(&["quarantine", "admit", &name]).fails(1);
@@ -152,7 +153,14 @@ fn the_command_line_proposes_and_an_officer_confirms() {
     assert!(page.contains("Quản trị hệ thống (dòng lệnh)"), "{page}");
     let (status, text) = send(&mut browser, &path, &page);
     assert_eq!(status, 303, "{text}");
-    assert!(browser.get("/console").text.contains(WORDS));
+    assert!(!browser.get("/console").text.contains(WORDS));
+    let page = browser.get(&path).text;
+    assert!(!page.contains("name=\"hash\""), "one officer twice: {page}");
+    let mut second = Browser::signed_in(&server, "Trần B");
+    let page = second.get(&path).text;
+    let (status, text) = send(&mut second, &path, &page);
+    assert_eq!(status, 303, "{text}");
+    assert!(second.get("/console").text.contains(WORDS));
     let counted = server.run(&["quarantine", "admit", &name]).fails(1);
     assert!(counted.contains("counts already"), "{counted}");
     server.verified();

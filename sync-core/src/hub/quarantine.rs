@@ -22,7 +22,7 @@ use crate::log::{AsideReason, EntryKind};
 /// How long a proposal stays open, in seconds, by the server times of the two acts: fourteen days.
 /// Later the next Admit proposes anew; there is no other way to withdraw one.
 pub const PROPOSAL_OPEN_S: i64 = 14 * 86_400;
-/// Account of the command line. It may propose, and never confirms.
+/// Account of the command line. It may bring a change before the officers, and is none of the two.
 const COMMAND_LINE: u32 = 0;
 /// Rows read at once.
 const PAGE: usize = 200;
@@ -61,7 +61,7 @@ impl Admission {
         match before {
             None => proposed,
             Some(known) if known.confirmed.is_some() => known,
-            Some(known) if !known.is_open(time_s) => proposed,
+            Some(known) if !known.is_open(time_s) || known.is_taken_over_by(account) => proposed,
             Some(known) if known.is_confirmed_by(account) => Self {
                 confirmed: Some((account, index)),
                 ..known
@@ -76,10 +76,22 @@ impl Admission {
         self.confirmed.is_none() && now_s <= self.proposed_s.saturating_add(PROPOSAL_OPEN_S)
     }
 
+    /// Whether an officer proposed it, and not the command line.
+    #[must_use]
+    pub fn is_of_officer(&self) -> bool {
+        self.proposer != COMMAND_LINE
+    }
+
     /// Whether an Admit of this account would put it into force.
     #[must_use]
     pub fn is_confirmed_by(&self, account: u32) -> bool {
-        account != COMMAND_LINE && account != self.proposer
+        self.is_of_officer() && account != COMMAND_LINE && account != self.proposer
+    }
+
+    /// Whether an Admit of this account would propose it in place of the command line.
+    #[must_use]
+    pub fn is_taken_over_by(&self, account: u32) -> bool {
+        !self.is_of_officer() && account != COMMAND_LINE
     }
 
     fn to_bytes(self) -> Vec<u8> {
@@ -370,7 +382,7 @@ impl Hub {
         }
     }
 
-    /// Proposes to admit a held change, or, when another account has proposed it, admits it.
+    /// Proposes to admit a held change, or, when another officer has proposed it, admits it.
     ///
     /// # Errors
     /// As [`Hub::admissible`]; and an account that proposed it itself, or the command line, cannot
@@ -384,7 +396,10 @@ impl Hub {
     ) -> Result<Admitting, Refusal> {
         let (entry, _) = self.admissible(ledger, at, hash)?;
         let open = admission(ledger, at, hash)?.filter(|known| known.is_open(acting.now_s));
-        if open.is_some_and(|open| !open.is_confirmed_by(acting.account)) {
+        let account = acting.account;
+        let counts =
+            |open: Admission| open.is_confirmed_by(account) || open.is_taken_over_by(account);
+        if open.is_some_and(|open| !counts(open)) {
             return Err(Refusal::SecondOfficer);
         }
         let admit = Control::Admit {

@@ -79,10 +79,15 @@ impl HeldView {
     fn proposed(&self, proposal: &ProposalRow) -> String {
         proposed(&self.f, proposal)
     }
+    /// The proposal of an officer; what the command line brought up is still to be proposed.
+    fn by_officer(&self) -> Option<&ProposalRow> {
+        let proposal = self.held.row.proposal.as_ref();
+        proposal.filter(|proposal| matches!(proposal.by, ActBy::Account { .. }))
+    }
     /// Whether there is a button for this officer: not for who proposed.
     fn may_act(&self) -> bool {
-        let proposal = self.held.row.proposal.as_ref();
-        proposal.is_none_or(|proposal| proposal.is_to_confirm)
+        self.by_officer()
+            .is_none_or(|proposal| proposal.is_to_confirm)
     }
     fn path(&self) -> String {
         path_of(self.held.row.at)

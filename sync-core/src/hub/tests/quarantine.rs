@@ -304,11 +304,17 @@ fn refused_changes_and_forks_are_never_admitted() {
 }
 
 #[test]
-fn the_command_line_proposes_and_a_proposal_lapses() {
+fn the_command_line_is_none_of_the_two_and_a_proposal_lapses() {
     let (mut world, _, _, held) = with_held(&["một"]);
     let full = &held[0];
     let done = admit_as(&mut world, COMMAND_LINE, full);
     assert_eq!(done, Ok(Admitting::Proposed));
+    assert_eq!(
+        refused(&mut world, COMMAND_LINE, full),
+        Refusal::SecondOfficer
+    );
+    // what the command line brought up, the first officer proposes
+    assert_eq!(admit_as(&mut world, FIRST, full), Ok(Admitting::Proposed));
     world.now_s += PROPOSAL_OPEN_S + 1;
     // it lapsed, so this proposes anew
     assert_eq!(admit_as(&mut world, FIRST, full), Ok(Admitting::Proposed));
