@@ -8,7 +8,9 @@ mod disk;
 mod founding;
 mod gzip;
 mod ingest;
+mod node;
 mod parts;
+mod peers;
 mod phone;
 mod records;
 mod report;
@@ -58,6 +60,14 @@ pub fn ingest(options: Options) -> Result<Report, Trouble> {
 /// What went wrong on the way.
 pub fn parts(options: Options) -> Result<Report, Trouble> {
     parts::run(options)
+}
+
+/// Beside a server of automerge-repo.
+///
+/// # Errors
+/// What went wrong on the way.
+pub fn peers(options: Options) -> Result<Report, Trouble> {
+    peers::run(options)
 }
 
 /// A log of 1.2 million records, or that of another profile: built, listed, counted, searched,

@@ -236,7 +236,7 @@ fn connect(
 }
 
 /// Runs `work` for each in a thread of its own, and waits for all.
-fn load<T: Send, R: Send>(
+pub(super) fn load<T: Send, R: Send>(
     all: Vec<T>,
     work: impl Fn(&mut T) -> Result<R, Trouble> + Sync,
 ) -> Result<Vec<R>, Trouble> {

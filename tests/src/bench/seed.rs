@@ -8,14 +8,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use server::store::{DATABASE_NAME, Readers};
 
 use super::report::{Bound, Report, Scenario};
-use super::served::{Served, cpu_of};
+use super::served::{Served, cpu_of, peak_kib};
 use super::{Options, Trouble, told};
 use crate::demo::browser::Browser;
 use crate::fill::{Progress, begin, load};
@@ -173,7 +173,7 @@ fn rebuild(data: &Path) -> Result<Built, Trouble> {
     let (mut peak, mut cpu) = (0, Duration::ZERO);
     let stat = format!("/proc/{}/stat", child.id());
     let status = loop {
-        peak = peak.max(most_memory(&child));
+        peak = peak.max(peak_kib(child.id()));
         cpu = cpu_of(&stat).map_or(cpu, |now| now.max(cpu));
         if let Some(status) = child.try_wait().map_err(told("the rebuild"))? {
             break status;
@@ -195,14 +195,6 @@ fn rebuild(data: &Path) -> Result<Built, Trouble> {
         peak_mib: peak as f64 / 1_024.0,
         cpu_s: cpu.as_secs_f64(),
     })
-}
-
-/// In KiB; 0 once it has ended.
-fn most_memory(child: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    number.unwrap_or(0)
 }
 
 fn ask(

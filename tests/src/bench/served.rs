@@ -81,6 +81,11 @@ impl Served {
         Link::open(&self.authority, &self.ca)
     }
 
+    /// The most memory that it had so far, in MiB.
+    pub(super) fn peak_mib(&self) -> f64 {
+        peak_kib(self.child.id()) as f64 / 1_024.0
+    }
+
     /// Processor time that it used so far, threads that ended included.
     pub(super) fn cpu(&self) -> Result<Duration, Trouble> {
         cpu_of(&format!("/proc/{}/stat", self.child.id()))
@@ -111,6 +116,14 @@ pub(super) fn cpu_of(path: &str) -> Result<Duration, Trouble> {
     let sum = user.zip(system).map(|(user, system)| user + system);
     let sum = sum.ok_or_else(|| format!("{path} has another form"))?;
     Ok(Duration::from_millis(sum * 1_000 / TICKS_PER_SECOND))
+}
+
+/// The most memory that a process had so far, in KiB; 0 once it has ended.
+pub(super) fn peak_kib(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or(0)
 }
 
 /// The same machine and the same store without a network: a commit for each visit.

@@ -1,4 +1,4 @@
-//! Runs the benchmarks: `bench wire|ingest|parts|seed [--json] [--seed N] [--runs N]`; `bench samples`
+//! Runs the benchmarks: `bench wire|ingest|parts|peers|seed [--json] [--seed N] [--runs N]`; `bench samples`
 //! prints the sample rows for a new codec number.
 
 use std::process::ExitCode;
@@ -35,6 +35,8 @@ enum What {
     Ingest,
     /// Where the bytes of a visit lie.
     Parts,
+    /// Processor time, memory and bytes beside a server of automerge-repo.
+    Peers,
     /// Building, lists, counts, searches and pages of 1.2 million records.
     Seed,
     /// No figures: sample rows for a new codec number.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         What::Samples => bench::samples().map(Printed::Text),
         What::Wire => bench::wire(options(9)).map(Printed::Report),
         What::Ingest => bench::ingest(options(3)).map(Printed::Report),
+        What::Peers => bench::peers(options(3)).map(Printed::Report),
         What::Seed => bench::seed(options(1), cli.profile).map(Printed::Report),
         What::Parts => bench::parts(options(9)).map(Printed::Report),
     };
