@@ -27,7 +27,7 @@ const EACH: usize = 20;
 const HELD: usize = 60;
 /// Reconnections of each kind in one repetition.
 const RECONNECTS: usize = 3;
-/// What a server still does after the last answer is part of its figures.
+/// What a server still does after the last answer of a phase is part of its figures.
 const SETTLE: Duration = Duration::from_millis(500);
 /// No repetition starts after this; one takes about a minute.
 const RUNS_FOR: Duration = Duration::from_secs(20 * 60);
@@ -37,10 +37,17 @@ const DAYS_BACK: i64 = 60;
 /// What a server used for all clients.
 #[derive(Debug, Clone, Copy)]
 struct Used {
-    cpu_s: f64,
+    push_cpu_s: f64,
+    pull_cpu_s: f64,
     peak_mib: f64,
     push_s: f64,
     pull_s: f64,
+}
+
+impl Used {
+    fn cpu_s(self) -> f64 {
+        self.push_cpu_s + self.pull_cpu_s
+    }
 }
 
 /// Bytes of one reconnection, both ways.
@@ -85,8 +92,8 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
         let (ours_many, peer_many) = both(&node, MANY, seed, !ours_first)?;
         compare(&mut few, ours_few, peer_few);
         compare(&mut many, ours_many, peer_many);
-        many.add("cpu_growth", ours_many.cpu_s / ours_few.cpu_s);
-        many.add("peer_cpu_growth", peer_many.cpu_s / peer_few.cpu_s);
+        many.add("cpu_growth", ours_many.cpu_s() / ours_few.cpu_s());
+        many.add("peer_cpu_growth", peer_many.cpu_s() / peer_few.cpu_s());
         reconnects(&node, seed, &mut reconnect)?;
     }
     Ok(Report {
@@ -98,7 +105,8 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
             "TLS 1.3 on both, with the same certificate; one server process per figure".to_owned(),
             format!(
                 "each client pushes a logbook of {EACH} records, another pulls it; cpu: user and \
-                 system time of the server from its first word to {} ms after the last answer",
+                 system time of the server from its first word to {} ms after the last answer of \
+                 each phase",
                 SETTLE.as_millis()
             ),
             "an acknowledgement: ours when synced to disk; the peer's when in its memory"
@@ -114,10 +122,14 @@ pub(super) fn run(options: Options) -> Result<Report, Trouble> {
 }
 
 fn compare(scenario: &mut Scenario, ours: Used, peer: Used) {
-    scenario.add("ratio_cpu", ours.cpu_s / peer.cpu_s);
+    scenario.add("ratio_cpu", ours.cpu_s() / peer.cpu_s());
     scenario.add("ratio_rss", ours.peak_mib / peer.peak_mib);
-    scenario.add("cpu_s", ours.cpu_s);
-    scenario.add("peer_cpu_s", peer.cpu_s);
+    scenario.add("cpu_s", ours.cpu_s());
+    scenario.add("peer_cpu_s", peer.cpu_s());
+    scenario.add("push_cpu_s", ours.push_cpu_s);
+    scenario.add("peer_push_cpu_s", peer.push_cpu_s);
+    scenario.add("pull_cpu_s", ours.pull_cpu_s);
+    scenario.add("peer_pull_cpu_s", peer.pull_cpu_s);
     scenario.add("peak_mib", ours.peak_mib);
     scenario.add("peer_peak_mib", peer.peak_mib);
     scenario.add("push_s", ours.push_s);
@@ -163,6 +175,8 @@ fn our_load(data: &Path, writers: Vec<Phone>, readers: Vec<Phone>) -> Result<Use
         }
     })?;
     let push_s = began.elapsed().as_secs_f64();
+    thread::sleep(SETTLE);
+    let (between, began) = (served.cpu()?, Instant::now());
     load(readers, |phone| {
         let mut link = served.connect()?;
         phone.sync(&mut link)?;
@@ -171,10 +185,11 @@ fn our_load(data: &Path, writers: Vec<Phone>, readers: Vec<Phone>) -> Result<Use
             held => Err(format!("{held} of {EACH} records came down")),
         }
     })?;
-    let pull_s = began.elapsed().as_secs_f64() - push_s;
+    let pull_s = began.elapsed().as_secs_f64();
     thread::sleep(SETTLE);
     Ok(Used {
-        cpu_s: served.cpu()?.saturating_sub(before).as_secs_f64(),
+        push_cpu_s: between.saturating_sub(before).as_secs_f64(),
+        pull_cpu_s: served.cpu()?.saturating_sub(between).as_secs_f64(),
         peak_mib: served.peak_mib(),
         push_s,
         pull_s,
@@ -186,6 +201,8 @@ fn peer_load(node: &Path, home: &Path, data: &Path, batches: &[Json]) -> Result<
     let before = peer.cpu()?;
     let clients = home.join("peer-clients");
     let pushed = peer.clients(json!({ "do": "push", "directory": clients, "batches": batches }))?;
+    thread::sleep(SETTLE);
+    let between = peer.cpu()?;
     let pulled = peer.clients(json!({
         "do": "pull", "directory": clients, "urls": pushed["urls"], "records": EACH,
     }))?;
@@ -195,7 +212,8 @@ fn peer_load(node: &Path, home: &Path, data: &Path, batches: &[Json]) -> Result<
     }
     thread::sleep(SETTLE);
     Ok(Used {
-        cpu_s: peer.cpu()?.saturating_sub(before).as_secs_f64(),
+        push_cpu_s: between.saturating_sub(before).as_secs_f64(),
+        pull_cpu_s: peer.cpu()?.saturating_sub(between).as_secs_f64(),
         peak_mib: peer.peak_mib(),
         push_s: seconds(&pushed)?,
         pull_s: seconds(&pulled)?,
