@@ -37,6 +37,15 @@ function connect(repo, url) {
   return adapter
 }
 
+/** The server, once it has said who it is. The adapter itself is "ready" after a second without. */
+async function met(repo) {
+  for (;;) {
+    const server = Object.values(repo.peerMetadataByPeerId).find(peer => peer.storageId)
+    if (server) return server
+    await sleep(LOOK_MS)
+  }
+}
+
 /** A change for each record, as it was saved. */
 function save(handle, records) {
   for (const record of records)
@@ -61,10 +70,10 @@ function since(began) {
 
 /** Until the server says that it has what is here: in its memory, its disk comes later. */
 async function acknowledged(repo, handles) {
+  const server = await met(repo)
   for (;;) {
-    const server = Object.values(repo.peerMetadataByPeerId).find(peer => peer.storageId)
     const isThere = handle => {
-      const heads = server && handle.getSyncInfo(server.storageId)?.lastHeads
+      const heads = handle.getSyncInfo(server.storageId)?.lastHeads
       return heads && [...heads].sort().join() === [...handle.heads()].sort().join()
     }
     if (handles.every(isThere)) return
@@ -82,15 +91,16 @@ async function push({ url, directory, batches }) {
   const began = performance.now()
   for (const { repo } of clients) connect(repo, url)
   await Promise.all(clients.map(({ repo, handle }) => acknowledged(repo, [handle])))
-  return { urls: clients.map(({ handle }) => handle.url), seconds: since(began) }
+  const urls = clients.map(({ handle }) => handle.url)
+  return { urls, seconds: since(began) }
 }
 
 async function pull({ url, directory, urls, records }) {
   const began = performance.now()
   const pulled = urls.map(async (document, nth) => {
     const repo = offline(join(directory, `pull-${nth}`))
-    const adapter = connect(repo, url)
-    await adapter.whenReady()
+    connect(repo, url)
+    await met(repo)
     const handle = await repo.find(document)
     while (count(handle) < records) await sleep(LOOK_MS)
     return count(handle)
@@ -153,8 +163,8 @@ async function reconnect({ url, directory, documents, own, others }) {
   }
   for (const record of others) {
     const other = offline(there)
-    const adapter = connect(other, url)
-    await adapter.whenReady()
+    connect(other, url)
+    await met(other)
     const handle = await other.find(urls[last])
     save(handle, [record])
     await acknowledged(other, [handle])
