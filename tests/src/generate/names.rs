@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 
 use sync_core::ids::AreaRef;
-use sync_core::vocabulary::{AreaId, UNITS_CSV, UnitTable};
+use sync_core::vocabulary::{AreaId, UNITS_BEFORE_CSV, UNITS_CSV, UnitTable};
 
 use super::stream::Stream;
 
-/// The old communes with their places since 1 July 2025.
-const HISTORY: &str = include_str!("../../data/units_history.csv");
 /// Hamlets begin on the day on which today's communes began.
 pub(super) const HAMLETS_FROM: &str = "2025-07-01";
 
@@ -144,17 +142,26 @@ pub(super) fn communes() -> BTreeMap<String, Vec<Commune>> {
         return BTreeMap::new();
     };
     let mut all: BTreeMap<String, Vec<Commune>> = BTreeMap::new();
-    for row in csv::Reader::from_reader(HISTORY.as_bytes())
-        .records()
-        .flatten()
-    {
+    let mut provinces: BTreeMap<String, String> = BTreeMap::new();
+    // level, code, name, kind, district, province, codes of the communes that took it over
+    let mut reader = csv::Reader::from_reader(UNITS_BEFORE_CSV.as_bytes());
+    for row in reader.records().flatten() {
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        if let Some(found) = units.commune(cell(3)) {
-            all.entry(cell(2).to_owned()).or_default().push(Commune {
-                code: cell(3).to_owned(),
-                name: found.name.clone(),
-                area: AreaRef(*found.id.bytes()),
-            });
+        if cell(0) == "province" {
+            provinces.insert(cell(1).to_owned(), cell(2).to_owned());
+            continue;
+        }
+        let Some(province) = provinces.get(cell(5)) else {
+            continue;
+        };
+        for code in cell(6).split('|') {
+            if let Some(found) = units.commune(code) {
+                all.entry(province.clone()).or_default().push(Commune {
+                    code: code.to_owned(),
+                    name: found.name.clone(),
+                    area: AreaRef(*found.id.bytes()),
+                });
+            }
         }
     }
     all
