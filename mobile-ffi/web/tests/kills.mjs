@@ -12,6 +12,8 @@ import { LocalHost, Server, check, equal, loadWeb, patrol, run } from './world.m
 
 const PAGE_KILLS = 100;
 const BROWSER_KILLS = 10;
+/** Longest wait until the browser knows that a process is dead. */
+const DEAD_MS = 30_000;
 /** Longest time until a kill: some thirty saves. */
 const LONGEST_MS = 80;
 const seed = Number(process.argv[2] ?? Date.now() % 1_000_000);
@@ -91,6 +93,12 @@ async function killPage(host, exchanges) {
   renderers.forEach(kill);
   await gone;
   await host.page.close();
+  // one that was kept in reserve was killed too: the next page would be given it
+  const until = Date.now() + DEAD_MS;
+  while ((await processes('renderer')).some((id) => renderers.includes(id))) {
+    check(Date.now() < until, 'the browser still counts on a process that was killed');
+    await pause(10);
+  }
 }
 
 async function killBrowser(host, exchanges) {
