@@ -124,8 +124,9 @@ impl Snapshot<'_> {
         territory(self.connection, &events)
     }
 
-    /// How many records of each type each unit of `level` has of those that `which` says, in all lanes that `scope` may count. What cannot be placed
-    /// is counted beside, by the area that the records name. Ascending.
+    /// How many records of each type each unit of `level` has of those that `which` says, in all
+    /// lanes that `scope` may count. What cannot be placed is counted beside, by the area that the
+    /// records name. Ascending.
     ///
     /// # Errors
     /// [`LedgerFault`].
