@@ -161,8 +161,9 @@ impl Known {
         let mut was_open = vec![false; count];
         while !self.stop.load(Ordering::Relaxed) {
             for (socket, was_open) in sockets.iter_mut().zip(&mut was_open) {
+                // not to the reading below: what was not asked in this round is not answered
                 if self.stop.load(Ordering::Relaxed) {
-                    break;
+                    return;
                 }
                 if socket.is_none() {
                     *socket = self.open(sort).ok();
