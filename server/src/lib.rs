@@ -48,6 +48,11 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Bytes as hexadecimal digits, in small letters.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Random bytes.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], LedgerFault> {
     let mut bytes = [0u8; N];

@@ -8,8 +8,8 @@ use sync_core::hub::{SignedHead, facts};
 use sync_core::ids::Hash32;
 
 use super::{NotDone, Outcome, find};
-use crate::now_s;
 use crate::office::Office;
+use crate::{hex, now_s};
 
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 pub(super) enum ProofCommand {
@@ -105,11 +105,4 @@ impl Lines {
         self.line("log", hub.realm().log);
         self.line("log_key", hex(&hub.log_key().0));
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }

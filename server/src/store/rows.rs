@@ -14,6 +14,7 @@ use sync_core::vocabulary::Lane;
 use super::readers::Snapshot;
 use super::territory::UnitRows;
 use super::{fault, stored};
+use crate::hex;
 
 /// No page is longer.
 pub const LIST_LIMIT_MAX: u32 = 200;
@@ -364,15 +365,14 @@ const MARK_BYTES: usize = 8;
 
 impl Mark {
     fn word(self) -> String {
-        let hex = |kind: char, id: &[u8]| {
-            let bytes = id.iter().take(MARK_BYTES);
-            let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
-            format!("zx{kind}{digits}")
+        let of = |kind: char, id: &[u8]| {
+            let id = id.get(..MARK_BYTES).unwrap_or(id);
+            format!("zx{kind}{}", hex(id))
         };
         match self {
-            Self::Commune(area) => hex('c', area.as_bytes()),
-            Self::Group(group) => hex('g', group.as_bytes()),
-            Self::Area(area) => hex('a', area.as_bytes()),
+            Self::Commune(area) => of('c', area.as_bytes()),
+            Self::Group(group) => of('g', group.as_bytes()),
+            Self::Area(area) => of('a', area.as_bytes()),
             Self::Type(number) => format!("zxt{number}"),
         }
     }

@@ -8,7 +8,7 @@ use super::fault::{Fault, VocabularyFault};
 use super::field_load;
 use super::lane::Lane;
 use super::lint;
-use super::sheet::{Line, Row, Used, read_rows};
+use super::sheet::{Line, Row, Used, each_line, read_rows};
 use super::tables::{
     Act, Answer, HeaderItem, IntervalEnd, ListValue, Reason, ReasonUse, RecordType, Required, Role,
     RoleScope, State, StateLevel, StopSign, TypeLane, ValueList, View,
@@ -89,23 +89,10 @@ impl<'f> Loading<'f> {
         &mut self,
         file: &'static str,
         columns: &'static [&'static str],
-        mut read: impl FnMut(&mut Line<'_>, &mut Used) -> T,
+        read: impl FnMut(&mut Line<'_>, &mut Used) -> T,
     ) -> Vec<T> {
         let rows = self.rows(file, columns);
-        let mut used = Used::default();
-        let faults = &mut self.faults;
-        rows.iter()
-            .map(|row| {
-                read(
-                    &mut Line {
-                        file,
-                        row,
-                        faults: &mut *faults,
-                    },
-                    &mut used,
-                )
-            })
-            .collect()
+        each_line(file, &rows, &mut self.faults, read)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::Vocabulary;
 use super::fault::{Fault, VocabularyFault};
 use super::lint::Rules;
-use super::sheet::{Line, Used, read_rows};
+use super::sheet::{each_line, read_rows};
 
 /// The built-in catalogue, for [`ModelKinds::parse`].
 pub const MODEL_KINDS_CSV: &str = include_str!("data/model_kinds.csv");
@@ -46,7 +46,7 @@ impl ModelKinds {
     #[must_use]
     pub fn builtin() -> &'static Self {
         static BUILTIN: OnceLock<ModelKinds> = OnceLock::new();
-        BUILTIN.get_or_init(|| read("model_kinds.csv", MODEL_KINDS_CSV).0)
+        BUILTIN.get_or_init(|| read("model_kinds.csv", MODEL_KINDS_CSV, None).0)
     }
 
     /// Reads a catalogue, with the schema lint over its words.
@@ -54,21 +54,7 @@ impl ModelKinds {
     /// # Errors
     /// All faults, each with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<VocabularyFault>> {
-        let (kinds, mut faults) = read(file, text);
-        let rules = Rules::builtin();
-        let rows = read_rows(file, text, COLUMNS, &mut Vec::new());
-        for row in &rows {
-            for column in ["id", "vi"] {
-                if let Some(refusal) = rules.refusal(row.cell(column)) {
-                    let mut line = Line {
-                        file,
-                        row,
-                        faults: &mut faults,
-                    };
-                    line.fault(Fault::Refused { column, refusal });
-                }
-            }
-        }
+        let (kinds, faults) = read(file, text, Some(Rules::builtin()));
         if faults.is_empty() {
             Ok(kinds)
         } else {
@@ -92,7 +78,8 @@ impl ModelKinds {
     }
 }
 
-fn read(file: &str, text: &str) -> (ModelKinds, Vec<VocabularyFault>) {
+/// Reads a catalogue; with `rules`, their refusals of its words are faults too.
+fn read(file: &str, text: &str, rules: Option<&Rules>) -> (ModelKinds, Vec<VocabularyFault>) {
     let vocabulary = Vocabulary::builtin();
     let values = |list: &str| -> Vec<(&str, u16)> {
         let list = vocabulary.list(list);
@@ -104,16 +91,16 @@ fn read(file: &str, text: &str) -> (ModelKinds, Vec<VocabularyFault>) {
     let (forms, families) = (values(FORM_LIST), values(FAMILY_LIST));
     let mut faults = Vec::new();
     let rows = read_rows(file, text, COLUMNS, &mut faults);
-    let (mut found, mut used) = (ModelKinds::default(), Used::default());
-    for row in &rows {
-        let mut line = Line {
-            file,
-            row,
-            faults: &mut faults,
-        };
+    let kinds = each_line(file, &rows, &mut faults, |line, used| {
         let (number, id) = (line.short_number("number"), line.id("id"));
-        used.number(&mut line, "model kind", "", number.into());
-        used.id(&mut line, "model kind", "", &id);
+        used.number(line, "model kind", "", number.into());
+        used.id(line, "model kind", "", &id);
+        for column in ["id", "vi"] {
+            let refusal = rules.and_then(|rules| rules.refusal(line.row.cell(column)));
+            if let Some(refusal) = refusal {
+                line.fault(Fault::Refused { column, refusal });
+            }
+        }
         let kind = ModelKind {
             number,
             id,
@@ -121,9 +108,10 @@ fn read(file: &str, text: &str) -> (ModelKinds, Vec<VocabularyFault>) {
             form: line.word("form", &forms).unwrap_or_default(),
             families: line.words("families", &families),
         };
-        found.kinds.insert(number, kind);
-    }
-    (found, faults)
+        (number, kind)
+    });
+    let kinds = kinds.into_iter().collect();
+    (ModelKinds { kinds }, faults)
 }
 
 /// Whether a group's life may go from one state of [`STATE_LIST`] to another. A group that was

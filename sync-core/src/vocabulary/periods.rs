@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::fault::{Fault, VocabularyFault};
-use super::sheet::{Line, Used, read_rows};
+use super::sheet::{Line, each_line, read_rows};
 use crate::calendar::{civil_from_days, days_from_civil, read_iso};
 
 /// The built-in calendars, for [`PeriodCalendars::parse`].
@@ -162,20 +162,15 @@ impl PeriodCalendars {
 fn read(file: &str, text: &str) -> (PeriodCalendars, Vec<VocabularyFault>) {
     let mut faults = Vec::new();
     let rows = read_rows(file, text, COLUMNS, &mut faults);
-    let (mut found, mut used) = (PeriodCalendars::default(), Used::default());
-    for row in &rows {
-        let mut line = Line {
-            file,
-            row,
-            faults: &mut faults,
-        };
+    let mut found = PeriodCalendars::default();
+    each_line(file, &rows, &mut faults, |line, used| {
         let (number, id) = (line.short_number("number"), line.id("id"));
-        used.number(&mut line, "calendar", "", number.into());
-        used.id(&mut line, "calendar", "", &id);
+        used.number(line, "calendar", "", number.into());
+        used.id(line, "calendar", "", &id);
         let first_day = line.number("first_day", FIRST_DAY_MAX);
-        let valid_from = day(&mut line, "valid_from").unwrap_or_default();
+        let valid_from = day(line, "valid_from").unwrap_or_default();
         let valid_to = line.optional("valid_to");
-        let valid_to = valid_to.and_then(|_there| day(&mut line, "valid_to"));
+        let valid_to = valid_to.and_then(|_there| day(line, "valid_to"));
         let default = line
             .word("default", &[("no", false), ("yes", true)])
             .unwrap_or_default();
@@ -202,7 +197,7 @@ fn read(file: &str, text: &str) -> (PeriodCalendars, Vec<VocabularyFault>) {
             });
         }
         found.calendars.insert(number, calendar);
-    }
+    });
     (found, faults)
 }
 

@@ -101,6 +101,22 @@ pub(super) fn read_rows(
     rows
 }
 
+/// Reads rows line by line into whatever `read` makes of a line.
+pub(super) fn each_line<T>(
+    file: &str,
+    rows: &[Row],
+    faults: &mut Vec<VocabularyFault>,
+    mut read: impl FnMut(&mut Line<'_>, &mut Used) -> T,
+) -> Vec<T> {
+    let mut used = Used::default();
+    rows.iter()
+        .map(|row| {
+            let faults = &mut *faults;
+            read(&mut Line { file, row, faults }, &mut used)
+        })
+        .collect()
+}
+
 /// One line being read: parses cells and keeps what is wrong with them.
 pub(super) struct Line<'a> {
     pub(super) file: &'a str,

@@ -23,8 +23,8 @@ use crate::http::console::desk::{
     ActBy, AdmitInput, AsideRow, Author, Cause, DeskError, HeldPage, HeldSaid, Officer, PageKey,
     ProposalRow, QuarantinePage, ValueText,
 };
-use crate::now_s;
 use crate::store::{ScopeArea, Snapshot};
+use crate::{hex, now_s};
 
 /// Rows of one page.
 const PAGE_ROWS: usize = 50;
@@ -35,23 +35,33 @@ const SEEN_MAX: usize = 1_000;
 const READ_ROWS: usize = 100;
 
 /// Who asks, how far they see, and when.
-struct Reading<'a, 'b> {
-    snapshot: &'a Snapshot<'b>,
+struct Sight {
     area: ScopeArea,
     lanes: Vec<Lane>,
     account: u32,
     now_s: i64,
 }
 
+/// The log as somebody may see it.
+struct Reading<'a, 'b> {
+    snapshot: &'a Snapshot<'b>,
+    sight: &'a Sight,
+}
+
 impl OfficeDesk {
-    /// Lanes in which an officer decides, and so may admit.
-    fn lanes_decided(&self, officer: &Officer) -> Result<Vec<Lane>, DeskError> {
+    /// What an officer sees: the own area, and the lanes in which they decide, and so may admit.
+    fn sight(&self, officer: &Officer) -> Result<Sight, DeskError> {
         let decides = |lane: &Lane| officer.decides(self.vocabulary(), *lane);
         let lanes: Vec<Lane> = Lane::ALL.into_iter().filter(decides).collect();
         if lanes.is_empty() {
             return Err(DeskError::NotAllowed);
         }
-        Ok(lanes)
+        Ok(Sight {
+            area: self.scope(officer)?.area,
+            lanes,
+            account: officer.account,
+            now_s: now_s(),
+        })
     }
 
     pub(super) fn quarantine_page(
@@ -60,8 +70,7 @@ impl OfficeDesk {
         cause: Cause,
         page: Option<&PageKey>,
     ) -> Result<QuarantinePage, DeskError> {
-        let lanes = self.lanes_decided(officer)?;
-        let area = self.scope(officer)?.area;
+        let sight = self.sight(officer)?;
         let from = match (cause, page) {
             (_, None) => From::Begin,
             (Cause::Forked, Some(key)) => From::After(hex_bytes(key.as_str())?),
@@ -71,13 +80,8 @@ impl OfficeDesk {
         };
         self.audit(officer, "quarantine", None, cause.id())?;
         self.read(|snapshot| {
-            let reading = Reading {
-                snapshot,
-                area,
-                lanes,
-                account: officer.account,
-                now_s: now_s(),
-            };
+            let sight = &sight;
+            let reading = Reading { snapshot, sight };
             match from {
                 From::After(key) => reading.forks(Some(key)),
                 From::Begin if cause == Cause::Forked => reading.forks(None),
@@ -92,8 +96,7 @@ impl OfficeDesk {
         officer: &Officer,
         at: ChangeRef,
     ) -> Result<Option<HeldPage>, DeskError> {
-        let lanes = self.lanes_decided(officer)?;
-        let area = self.scope(officer)?.area;
+        let sight = self.sight(officer)?;
         self.audit(
             officer,
             "held",
@@ -101,14 +104,8 @@ impl OfficeDesk {
             &at.seq.to_string(),
         )?;
         self.read(|snapshot| {
-            let reading = Reading {
-                snapshot,
-                area,
-                lanes,
-                account: officer.account,
-                now_s: now_s(),
-            };
-            self.held(&reading, at)
+            let sight = &sight;
+            self.held(&Reading { snapshot, sight }, at)
         })
     }
 
@@ -204,8 +201,7 @@ impl OfficeDesk {
         officer: &Officer,
         input: &AdmitInput,
     ) -> Result<Admitting, DeskError> {
-        let lanes = self.lanes_decided(officer)?;
-        let area = self.scope(officer)?.area;
+        let sight = self.sight(officer)?;
         let AdmitInput {
             at,
             hash,
@@ -221,7 +217,7 @@ impl OfficeDesk {
             officer.account,
             &officer.name,
             move |hub, ledger, acting| {
-                if !is_decided_here(ledger, area, &lanes, at)? {
+                if !is_decided_here(ledger, sight.area, &sight.lanes, at)? {
                     return Err(Refusal::NoChange);
                 }
                 let (_, _) = hub.admissible(ledger, at, &hash)?;
@@ -299,7 +295,7 @@ impl Reading<'_, '_> {
             let ended = found.len() < READ_ROWS;
             for (key, full) in found {
                 if rows.len() == PAGE_ROWS || seen == SEEN_MAX {
-                    let key = after.as_deref().map(hex_text).unwrap_or_default();
+                    let key = after.as_deref().map(hex).unwrap_or_default();
                     return Ok(QuarantinePage {
                         rows,
                         older: PageKey::new(&key),
@@ -330,10 +326,11 @@ impl Reading<'_, '_> {
 
     /// Name of the group and lane, where the officer decides in it.
     fn known(&self, logbook: Option<Logbook>) -> Result<Option<(String, Lane)>, LedgerFault> {
-        let Some(logbook) = logbook.filter(|logbook| self.lanes.contains(&logbook.lane)) else {
+        let Some(logbook) = logbook.filter(|logbook| self.sight.lanes.contains(&logbook.lane))
+        else {
             return Ok(None);
         };
-        let group = group_in(self.snapshot, self.area, logbook.group)?;
+        let group = group_in(self.snapshot, self.sight.area, logbook.group)?;
         Ok(group.map(|group| (group.name, logbook.lane)))
     }
 
@@ -359,7 +356,7 @@ impl Reading<'_, '_> {
 
     fn proposal(&self, at: ChangeRef, hash: &Hash32) -> Result<Option<ProposalRow>, LedgerFault> {
         let known = quarantine::admission(self.snapshot, at, hash)?;
-        let Some(open) = known.filter(|known: &Admission| known.is_open(self.now_s)) else {
+        let Some(open) = known.filter(|known: &Admission| known.is_open(self.sight.now_s)) else {
             return Ok(None);
         };
         let act = facts::full_act(self.snapshot, open.proposed_at)?;
@@ -372,13 +369,9 @@ impl Reading<'_, '_> {
             index: open.proposed_at,
             time_s: open.proposed_s,
             until_s: open.proposed_s.saturating_add(PROPOSAL_OPEN_S),
-            is_to_confirm: open.is_confirmed_by(self.account),
+            is_to_confirm: open.is_confirmed_by(self.sight.account),
         }))
     }
-}
-
-fn hex_text(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn hex_bytes(text: &str) -> Result<Vec<u8>, DeskError> {
