@@ -89,7 +89,7 @@ pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 /// Answers by the first digit of their status.
 pub const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Where a request went: routes, with names in place of what was asked for.
-pub const ROUTES: [&str; 23] = [
+pub const ROUTES: [&str; 30] = [
     "/healthz",
     "/v1/sync",
     "/v1/enrol",
@@ -104,8 +104,15 @@ pub const ROUTES: [&str; 23] = [
     "/console/devices/{group}/{device}/revoke",
     "/console/enrol",
     "/console/enrol/{invite}",
+    "/console/period",
+    "/console/period/close",
+    "/console/groups",
+    "/console/groups/{group}",
     "/console/acts",
     "/console/acts/{group}",
+    "/console/quarantine",
+    "/console/quarantine/{chain}/{seq}",
+    "/console/quarantine/{chain}/{seq}/admit",
     "/console/sign-in",
     "/console/sign-out",
     "/console/language",

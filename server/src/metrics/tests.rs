@@ -167,3 +167,17 @@ fn what_happened_is_counted_where_it_belongs() {
         assert!(count == expected, "{name} {key} {word}: {count}");
     }
 }
+
+#[test]
+fn every_page_of_the_console_is_counted_by_its_own_route() {
+    let source = include_str!("../http/console.rs");
+    let routes: Vec<&str> = source
+        .split(".route(")
+        .skip(1)
+        .filter_map(|call| call.split('"').nth(1))
+        .collect();
+    assert!(routes.len() > 20, "{routes:?}");
+    for route in routes {
+        assert!(ROUTES.contains(&route), "{route}");
+    }
+}
