@@ -9,6 +9,7 @@
 //! ```
 
 mod answer;
+mod cells;
 mod evidence;
 mod request;
 mod row;
@@ -21,14 +22,15 @@ pub use answer::{
     Answer, AnswerFacts, Fate, Ground, Laid, Outcome, Problem, ProblemCode, Reply, Sealed,
     WireEntry, WireSaid, fates_bytes,
 };
+pub use cells::Home;
 pub use evidence::{Admitted, Evidence, Proof};
 pub use request::{
     GroupClaim, Opened, OutRun, Request, RunFacts, TipClaim, Wants, WireRun, prefix_of,
 };
-pub use row::{ChainTable, Home, RowBase};
+pub use row::{ChainTable, RowBase};
 
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::codec::{CODEC_CM1, CODEC_STORED, CodecError, Model};
+use crate::codec::{CODEC_PPM1, CODEC_STORED, CodecError, Model};
 use crate::ids::{Feed, GroupId, KeyId, Logbook};
 use crate::limits::{PLAIN_BYTES_FREE, PLAIN_BYTES_MAX, PLAIN_PER_PACKED_MAX};
 use crate::vocabulary::Lane;
@@ -91,7 +93,7 @@ impl Sink {
         match packed {
             Some(packed) if packed.len() < rows.len() && rows.len() <= plain_max(packed.len()) => {
                 let mut w = Writer::new();
-                w.u8(VERSION).u8(CODEC_CM1).block(self.raw.as_bytes());
+                w.u8(VERSION).u8(CODEC_PPM1).block(self.raw.as_bytes());
                 w.raw(&packed);
                 w.into_bytes()
             }
@@ -143,7 +145,7 @@ pub fn unpack(
     let raw = r.block(bytes_max)?.to_vec();
     let rows = match codec {
         CODEC_STORED => r.rest().to_vec(),
-        CODEC_CM1 => model.unpack(r.rest(), plain_max(r.rest().len()))?,
+        CODEC_PPM1 => model.unpack(r.rest(), plain_max(r.rest().len()))?,
         other => return Err(WireError::Malformed(Malformed::UnknownMark(other))),
     };
     Ok((raw, rows))

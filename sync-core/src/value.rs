@@ -79,7 +79,7 @@ const YES_NO: u8 = 1;
 const NUMBER: u8 = 2;
 const CHOICE: u8 = 3;
 const CHOICES: u8 = 4;
-const TEXT: u8 = 5;
+pub(crate) const TEXT: u8 = 5;
 const DAY: u8 = 6;
 const TIME: u8 = 7;
 const INTERVAL: u8 = 8;
@@ -100,36 +100,56 @@ fn read_time(r: &mut Reader<'_>) -> Result<WallTime, Malformed> {
 }
 
 impl Value {
+    /// Which kind it is, as its first byte says.
+    pub(crate) const fn mark(&self) -> u8 {
+        match self {
+            Self::YesNo(_) => YES_NO,
+            Self::Number(_) => NUMBER,
+            Self::Choice(_) => CHOICE,
+            Self::Choices(_) => CHOICES,
+            Self::Text(_) => TEXT,
+            Self::Day(_) => DAY,
+            Self::Time(_) => TIME,
+            Self::Interval(..) => INTERVAL,
+            Self::Position(..) => POSITION,
+            Self::Area(_) => AREA,
+            Self::Links(_) => LINKS,
+            Self::Later(mark, _) => *mark,
+        }
+    }
+
     /// Writes the mark and the payload.
     pub fn write(&self, w: &mut Writer) {
+        w.u8(self.mark());
+        self.write_payload(w);
+    }
+
+    /// Writes what follows the mark.
+    pub(crate) fn write_payload(&self, w: &mut Writer) {
         match self {
             Self::YesNo(v) => {
-                w.u8(YES_NO).u8(u8::from(*v));
+                w.u8(u8::from(*v));
             }
             Self::Number(v) => {
-                w.u8(NUMBER).varint(*v);
+                w.varint(*v);
             }
             Self::Choice(v) => {
-                w.u8(CHOICE).varint(u64::from(*v));
+                w.varint(u64::from(*v));
             }
             Self::Choices(set) => {
-                w.u8(CHOICES).count(set.len());
+                w.count(set.len());
                 for v in set {
                     w.varint(u64::from(*v));
                 }
             }
             Self::Text(text) => {
-                w.u8(TEXT).block(text.as_bytes());
+                w.block(text.as_bytes());
             }
             Self::Day(day) => {
-                w.u8(DAY).zigzag(i64::from(*day));
+                w.zigzag(i64::from(*day));
             }
-            Self::Time(t) => {
-                w.u8(TIME);
-                write_time(w, *t);
-            }
+            Self::Time(t) => write_time(w, *t),
             Self::Interval(from, to) => {
-                w.u8(INTERVAL);
                 write_time(w, *from);
                 w.u8(u8::from(to.is_some()));
                 if let Some(to) = to {
@@ -137,29 +157,43 @@ impl Value {
                 }
             }
             Self::Position(latitude, longitude, metres) => {
-                w.u8(POSITION)
-                    .zigzag(i64::from(*latitude))
+                w.zigzag(i64::from(*latitude))
                     .zigzag(i64::from(*longitude))
                     .varint(u64::from(*metres));
             }
             Self::Area(area) => {
-                w.u8(AREA).raw(area.as_bytes());
+                w.raw(area.as_bytes());
             }
             Self::Links(links) => {
-                w.u8(LINKS).count(links.len());
+                w.count(links.len());
                 for link in links {
                     w.raw(link.as_bytes());
                 }
             }
-            Self::Later(mark, bytes) => {
-                w.u8(*mark).block(bytes);
+            Self::Later(_, bytes) => {
+                w.block(bytes);
             }
         }
     }
 
     /// Reads one value; sets and links must ascend, text must be clean.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(match r.u8()? {
+        let mark = r.u8()?;
+        Self::read_payload(mark, r)
+    }
+
+    /// A text that was read, if it is clean.
+    pub(crate) fn of_text(text: &[u8]) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(text).map_err(|_not_utf8| Malformed::Text)?;
+        if display_text_fault(text).is_some() {
+            return Err(Malformed::Text);
+        }
+        Ok(Self::Text(text.to_owned()))
+    }
+
+    /// Reads what follows the mark.
+    pub(crate) fn read_payload(mark: u8, r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(match mark {
             YES_NO => match r.u8()? {
                 0 => Self::YesNo(false),
                 1 => Self::YesNo(true),
@@ -168,13 +202,7 @@ impl Value {
             NUMBER => Self::Number(r.varint()?),
             CHOICE => Self::Choice(r.small()?),
             CHOICES => Self::Choices(read_ascending(r, CHOICES_MAX, |r| r.small())?),
-            TEXT => {
-                let text = r.text(TEXT_BYTES_MAX)?;
-                if display_text_fault(&text).is_some() {
-                    return Err(Malformed::Text);
-                }
-                Self::Text(text)
-            }
+            TEXT => Self::of_text(r.block(TEXT_BYTES_MAX)?)?,
             DAY => Self::Day(i32::try_from(r.zigzag()?).map_err(|_out_of_range| Malformed::Range)?),
             TIME => Self::Time(read_time(r)?),
             INTERVAL => {

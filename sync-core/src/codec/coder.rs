@@ -1,74 +1,74 @@
-//! The arithmetic coder: a range of 32-bit numbers that every bit makes narrower.
+//! The range coder: an interval of 32-bit numbers that every choice makes narrower.
 //!
-//! Both sides keep the same range, so the decoder knows which tail the encoder wrote, and can
+//! Both sides keep the same interval, so the decoder knows which tail the encoder wrote, and can
 //! tell a body that was cut short or drawn out from a whole one.
 
 use super::CodecError;
 
-/// The range that all bits so far leave open, both ends included.
+/// The interval is kept at least this wide, so that each share of a choice holds many numbers: the
+/// shares of one choice add up to less than 2^16.
+const WIDTH_MIN: u32 = 1 << 24;
+
+/// The numbers that all choices so far leave open: from `low`, `width` of them. The upper end may
+/// lie beyond 2^32; then the bytes before are one more, read as one number.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+struct Interval {
     low: u32,
-    high: u32,
+    width: u32,
 }
 
-impl Range {
+impl Interval {
     const WHOLE: Self = Self {
         low: 0,
-        high: u32::MAX,
+        width: u32::MAX,
     };
 
-    /// The last number that stands for a 1. `one` is the probability of a 1 in 65536ths, and
-    /// never 0 or 65536, so that both halves hold at least one number.
-    fn split(self, one: u16) -> u32 {
-        let width = u64::from(self.high.wrapping_sub(self.low));
-        let part = width.wrapping_mul(u64::from(one)) >> 16;
-        self.low
-            .wrapping_add(u32::try_from(part).unwrap_or(u32::MAX))
+    /// How many numbers one of `total` shares holds; what division leaves over is never used.
+    fn share(self, total: u32) -> u32 {
+        self.width.checked_div(total).unwrap_or(1).max(1)
     }
 
-    fn narrow(&mut self, bit: bool, middle: u32) {
-        if bit {
-            self.high = middle;
-        } else {
-            self.low = middle.wrapping_add(1);
-        }
+    /// Keeps `size` shares from the one at `start`. Tells whether the low end passed 2^32.
+    fn narrow(&mut self, share: u32, start: u32, size: u32) -> bool {
+        let (low, carried) = self.low.overflowing_add(share.wrapping_mul(start));
+        self.low = low;
+        self.width = share.wrapping_mul(size);
+        carried
     }
 
-    /// Takes out the leading byte once both ends agree on it.
+    /// Takes out the leading byte once the interval has become narrow.
     fn shift(&mut self) -> Option<u8> {
-        let [leading, ..] = self.low.to_be_bytes();
-        if (self.low ^ self.high) >> 24 != 0 {
+        if self.width >= WIDTH_MIN {
             return None;
         }
+        let [leading, ..] = self.low.to_be_bytes();
         self.low <<= 8;
-        self.high = (self.high << 8) | 0xff;
+        self.width <<= 8;
         Some(leading)
     }
 
-    /// The fewest bytes that, with zeros after them, name a number inside the range.
-    fn tail(self) -> ([u8; 4], usize) {
-        for (length, zeros) in [(0, 32_u32), (1, 24), (2, 16), (3, 8)] {
-            let mask = u32::MAX
-                .checked_shr(32_u32.wrapping_sub(zeros))
-                .unwrap_or(0);
-            // The least multiple of that many zero bits at or above the low end.
-            let Some(raised) = self.low.checked_add(mask) else {
-                continue;
-            };
-            let number = raised & !mask;
-            if number <= self.high {
-                return (number.to_be_bytes(), length);
+    /// The fewest bytes that, with zeros after them, name a number inside, and whether that
+    /// number lies beyond 2^32.
+    fn tail(self) -> ([u8; 4], usize, bool) {
+        let (low, end) = (
+            u64::from(self.low),
+            u64::from(self.low).saturating_add(self.width.into()),
+        );
+        for (length, step) in [(0, 1_u64 << 32), (1, 1 << 24), (2, 1 << 16), (3, 1 << 8)] {
+            let number = low.next_multiple_of(step);
+            if number < end {
+                let [.., a, b, c, d] = number.to_be_bytes();
+                return ([a, b, c, d], length, number >> 32 != 0);
             }
         }
-        (self.low.to_be_bytes(), 4)
+        (self.low.to_be_bytes(), 4, false)
     }
 }
 
-/// Writes bits, each with the probability its reader will also expect.
+/// Writes choices, each by shares that its reader will know too.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    range: Range,
+    interval: Interval,
     packed: Vec<u8>,
 }
 
@@ -76,43 +76,60 @@ impl Encoder {
     /// Goes on behind what `packed` already holds.
     pub(super) fn new(packed: Vec<u8>) -> Self {
         Self {
-            range: Range::WHOLE,
+            interval: Interval::WHOLE,
             packed,
         }
     }
 
-    pub(super) fn encode(&mut self, bit: bool, one: u16) {
-        let middle = self.range.split(one);
-        self.range.narrow(bit, middle);
-        while let Some(byte) = self.range.shift() {
+    /// One more for the bytes so far, read as one number. What they stand for is below 1, so it
+    /// never reaches what was there before the first of them.
+    fn carry(&mut self) {
+        for byte in self.packed.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
+    }
+
+    /// The choice that has `size` of `total` shares, behind `start` of them.
+    pub(super) fn encode(&mut self, start: u32, size: u32, total: u32) {
+        let share = self.interval.share(total);
+        if self.interval.narrow(share, start, size) {
+            self.carry();
+        }
+        while let Some(byte) = self.interval.shift() {
             self.packed.push(byte);
         }
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
-        let (tail, length) = self.range.tail();
+        let (tail, length, carried) = self.interval.tail();
+        if carried {
+            self.carry();
+        }
         self.packed.extend(tail.iter().take(length));
         self.packed
     }
 }
 
-/// Reads bits back. Behind the last byte it reads zeros, as the encoder's tail expects.
+/// Reads choices back. Behind the last byte it reads zeros, as the encoder's tail expects.
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
-    range: Range,
-    /// The four bytes that the range now speaks of.
-    window: u32,
-    /// Bytes that have not entered the window.
+    interval: Interval,
+    /// The number that the body names, by its distance from the low end.
+    offset: u32,
+    /// Bytes that have not entered the number.
     ahead: std::slice::Iter<'a, u8>,
-    /// How many bytes of the window lie behind the end of the body.
+    /// How many bytes of the number lie behind the end of the body.
     missing_bytes: usize,
 }
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(coded: &'a [u8]) -> Self {
         let mut decoder = Self {
-            range: Range::WHOLE,
-            window: 0,
+            interval: Interval::WHOLE,
+            offset: 0,
             ahead: coded.iter(),
             missing_bytes: 0,
         };
@@ -127,26 +144,42 @@ impl<'a> Decoder<'a> {
             self.missing_bytes = self.missing_bytes.saturating_add(1);
             0
         });
-        self.window = (self.window << 8) | u32::from(byte);
+        self.offset = (self.offset << 8) | u32::from(byte);
     }
 
-    pub(super) fn decode(&mut self, one: u16) -> Result<bool, CodecError> {
-        let middle = self.range.split(one);
-        let bit = self.window <= middle;
-        self.range.narrow(bit, middle);
-        while self.range.shift().is_some() {
+    /// In which of `total` shares the number lies. [`Decoder::take`] goes on from there.
+    pub(super) fn place(&self, total: u32) -> Result<u32, CodecError> {
+        let share = self.interval.share(total);
+        let place = self.offset.checked_div(share).unwrap_or(u32::MAX);
+        if place < total {
+            return Ok(place);
+        }
+        // What division leaves over belongs to no share.
+        Err(if self.missing_bytes > 0 {
+            CodecError::Truncated
+        } else {
+            CodecError::NotCanonical
+        })
+    }
+
+    /// The choice was the one with `size` of `total` shares, behind `start` of them.
+    pub(super) fn take(&mut self, start: u32, size: u32, total: u32) -> Result<(), CodecError> {
+        let share = self.interval.share(total);
+        self.offset = self.offset.wrapping_sub(share.wrapping_mul(start));
+        self.interval.narrow(share, start, size);
+        while self.interval.shift().is_some() {
             self.advance();
             // The byte shifted out was never there.
             if self.missing_bytes > 4 {
                 return Err(CodecError::Truncated);
             }
         }
-        Ok(bit)
+        Ok(())
     }
 
-    /// After the last bit: is what remains the tail that the encoder writes here?
+    /// After the last choice: is what remains the tail that the encoder writes here?
     pub(super) fn finish(self) -> Result<(), CodecError> {
-        let (tail, length) = self.range.tail();
+        let (tail, length, _) = self.interval.tail();
         let present = 4_usize.saturating_sub(self.missing_bytes);
         if !self.ahead.as_slice().is_empty() || present > length {
             return Err(CodecError::TrailingBytes);
@@ -154,7 +187,7 @@ impl<'a> Decoder<'a> {
         if present < length {
             return Err(CodecError::Truncated);
         }
-        if self.window.to_be_bytes() != tail {
+        if self.interval.low.wrapping_add(self.offset).to_be_bytes() != tail {
             return Err(CodecError::NotCanonical);
         }
         Ok(())

@@ -1,510 +1,662 @@
-//! What the coder expects of the next bit.
+//! What the coder expects of the next byte: PPM, prediction by partial matching, with the
+//! inheritance of variant H by D. Shkarin ("PPM: one step to practicality", Data Compression
+//! Conference 2002).
 //!
-//! Several small experts each look at the bits that followed their own context before: the last
-//! byte or two, the last three letters, the syllable so far, the same with the syllable before it
-//! (a Vietnamese word is most often two of them), the kinds of the last bytes, which is what rows
-//! of numbers repeat. A letter counts as one unit whatever its length in UTF-8, so that three
-//! letters of Khmer reach as far as three letters without accents. A match finder adds what
-//! followed the longest repetition. Mixers weigh all of that by how well each did lately, and a
-//! last stage corrects what they get wrong as a habit.
+//! A context is what stood before, up to [`ORDER`] bytes of it; it counts the bytes that followed.
+//! The longest context that was met before is asked first. Where it does not know the byte, the
+//! coder escapes to the context one byte shorter, in which the bytes already ruled out no longer
+//! count. A context that is met for the first time takes over the counts of the shorter one. How
+//! likely an escape is, is learned for contexts that look alike: [`See`] for those with several
+//! successors, `bins` for those with one.
 //!
-//! Which experts there are was found by taking each one out: an expert that saved nothing on notes
-//! it had not read is not here.
+//! Contexts and successors lie in two arenas and name each other by index, so that a copy of the
+//! whole is a copy of flat memory, and a wrong index could only decode wrongly. The arenas have
+//! bounds; a model that reached one is full, and the owner starts anew.
 
 #![expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "the inner loop of the coder: every index is masked to its table's size or below a \
-              constant, hashes wrap on purpose, and each sum is bounded by clamped factors"
+    reason = "the inner loop of the coder: indexes come from the arenas they point into, which only \
+              grow; each sum is bounded by the counts' own bound or said to be so where it stands"
 )]
 
-use super::tables::{STRETCH_MAX, squash, stretch};
+use super::CodecError;
 
-/// Experts that look into the table of slots.
-const EXPERTS: usize = 8;
-/// Each expert says two things: what such a history led to elsewhere, and what it saw itself.
-const OPINIONS: usize = 2;
-/// The experts, the match finder, one constant; filled up to a multiple of 4.
-const INPUTS: usize = 20;
-/// 2 MiB in all. The dictionary fills two fifths of it.
-const SLOTS_BITS: u32 = 19;
-const HISTORY_STATES: usize = 1024;
-const POSITIONS_BITS: u32 = 14;
-/// The match finder looks for a repetition of at least this many bytes.
-const MATCH_BYTES_MIN: u32 = 5;
-const MATCH_LENGTHS: usize = 32;
-/// How many sets of weights are asked for each bit.
-const MIXERS: usize = 3;
-const SETS: usize = 256;
-const REFINER_STEPS: usize = 33;
-const REFINER_CONTEXTS_BITS: u32 = 12;
+/// How many bytes a context reaches back at most.
+const ORDER: u32 = 8;
+/// A model with more contexts than this, or more places for successors, is full. The dictionary
+/// fills an eighth.
+const CONTEXTS_MAX: usize = 1 << 17;
+const PLACES_MAX: usize = 1 << 19;
 
-const MIX_RATE: i32 = 6;
-const FINAL_RATE: i32 = 2;
-const MAP_LIMIT: u32 = 255;
+/// A successor that was met this often has its context's counts halved.
+const COUNT_MAX: u8 = 124;
+/// What a byte's count grows by when it comes.
+const STEP: u8 = 4;
+/// Probabilities of escapes out of contexts with one successor are in 2^14ths.
+pub(super) const BIN_SCALE: u32 = 1 << 14;
+/// How slowly they learn: by a 2^7th of what is missing.
+const BIN_RATE: u32 = 7;
+/// Classes of single successors: by count; and by what stands around.
+const BIN_COUNTS: usize = 128;
+const BIN_KINDS: usize = 64;
+const BIN_ESCAPES_FIRST: [u16; 8] = [
+    0x3cdd, 0x1f3f, 0x59bf, 0x48f3, 0x64a1, 0x5abc, 0x6632, 0x6051,
+];
+/// What an escape weighs in a context that gets its second successor, by the probability that the
+/// first one had.
+const ESCAPES_BY_BIN: [u8; 16] = [25, 14, 9, 7, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 2];
+/// Classes of escapes: by how many successors are left; and by what stands around.
+const SEE_COUNTS: usize = 25;
+const SEE_KINDS: usize = 16;
+/// A run of certain bytes begins this far below zero, one more than the order.
+const RUN_START: i32 = -(ORDER as i32) - 1;
 
-/// 1 / (n + 1.5), in 65536ths: the step after n sights.
-static SHARES: [i32; 1024] = {
-    let mut shares = [0; 1024];
-    let mut seen = 0;
-    while seen < 1024 {
-        shares[seen] = 131_072 / (2 * seen as i32 + 3);
-        seen += 1;
+/// No context: the root has no shorter one, a new successor leads nowhere yet.
+const NONE: u32 = u32::MAX;
+/// Added to a place in the text. A successor leads there until its context is made, which is when
+/// it is met again: contexts met once would be most of the memory.
+const IN_TEXT: u32 = 1 << 31;
+const ROOT: u32 = 0;
+
+/// The class of a number of successors left, less 1: each number up to 3, then ever wider steps.
+static SEE_CLASS: [u8; 256] = {
+    let mut classes = [0; 256];
+    let (mut number, mut class, mut width, mut left) = (0, 0, 1, 1);
+    while number < 256 {
+        classes[number] = class;
+        left -= 1;
+        if left == 0 {
+            class += 1;
+            width += (class > 3) as u8;
+            left = width;
+        }
+        number += 1;
     }
-    shares
+    classes
 };
 
-#[inline]
-fn share(distance: i32, seen: u32) -> i32 {
-    ((i64::from(distance) * i64::from(SHARES[seen as usize & 1023])) >> 16) as i32
+/// A byte that followed a context, how often, and where it leads.
+#[derive(Clone, Copy)]
+pub(super) struct Successor {
+    pub(super) byte: u8,
+    pub(super) count: u8,
+    /// A context, a place in the text, or nothing.
+    next: u32,
 }
 
-/// A probability that learns: 22 bits of it above, how often it was asked in the lower 10.
+const VACANT: Successor = Successor {
+    byte: 0,
+    count: 0,
+    next: NONE,
+};
+
 #[derive(Clone, Copy)]
-struct Counter(u32);
+struct Context {
+    /// Where its successors begin, the likeliest roughly first.
+    first: u32,
+    /// What the counts of its successors and of the escape add up to; unused with one successor.
+    total: u32,
+    /// The context one byte shorter.
+    shorter: u32,
+    /// How many successors there are, and the power of two of places that are theirs.
+    successors: u16,
+    room: u8,
+}
 
-impl Counter {
-    const fn even() -> Self {
-        Self(1 << 31)
-    }
-
-    fn one(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-
-    fn learn(&mut self, bit: bool, limit: u32) {
-        let seen = self.0 & 1023;
-        let probability = (self.0 >> 10) as i32;
-        let target = if bit { (1 << 22) - 1 } else { 0 };
-        let step = share(target - probability, seen);
-        let next = seen + u32::from(seen < limit);
-        self.0 = (((probability + step) as u32) << 10) | next;
+impl Context {
+    fn places(&self) -> std::ops::Range<usize> {
+        let first = self.first as usize;
+        first..first + usize::from(self.successors)
     }
 }
 
-/// What one context saw: how many zeros and ones (each up to 15), the last two bits, a
-/// probability of its own, and a few bits to tell contexts apart.
+/// A probability of escapes that contexts alike share: a sum, how much of it is one escape, and
+/// how soon that changes.
 #[derive(Clone, Copy)]
-struct Slot(u32);
+struct See {
+    sum: u16,
+    shift: u8,
+    left: u8,
+}
 
-impl Slot {
-    const fn fresh(check: u32) -> Self {
-        Self((check << 22) | (2048 << 10))
+/// The bytes that longer contexts have ruled out.
+#[derive(Clone)]
+pub(super) struct RuledOut {
+    turns: [u8; 256],
+    turn: u8,
+}
+
+impl RuledOut {
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.turns[usize::from(byte)] == self.turn
     }
 
-    fn check(self) -> u32 {
-        self.0 >> 22
+    fn add(&mut self, byte: u8) {
+        self.turns[usize::from(byte)] = self.turn;
     }
 
-    fn history(self) -> usize {
-        (self.0 & 1023) as usize
-    }
-
-    fn one(self) -> u16 {
-        ((self.0 >> 10) as u16 & 4095) << 4 | 8
-    }
-
-    fn seen(self) -> u32 {
-        (self.0 & 15) + (self.0 >> 4 & 15)
-    }
-
-    fn learn(&mut self, bit: bool) {
-        let (mut zeros, mut ones) = (self.0 & 15, self.0 >> 4 & 15);
-        let seen = zeros + ones;
-        let (same, other) = if bit {
-            (&mut ones, &mut zeros)
-        } else {
-            (&mut zeros, &mut ones)
-        };
-        *same = (*same + 1).min(15);
-        if *other > 2 {
-            *other = (*other + 2) / 2;
+    fn clear(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn == 0 {
+            self.turns = [0; 256];
+            self.turn = 1;
         }
-        let last = (self.0 >> 8 & 3) << 1 & 3 | u32::from(bit);
-        let probability = (self.0 >> 10 & 4095) as i32;
-        let target = if bit { 4095 } else { 0 };
-        let moved = probability + share(target - probability, seen.min(12));
-        self.0 = self.0 & 0xffc0_0000 | (moved as u32 & 4095) << 10 | last << 8 | ones << 4 | zeros;
     }
+}
+
+/// Who says which of the choices it is: the byte to be packed, or the packed body.
+pub(super) trait Chooser {
+    /// Which of these, leaving out what is ruled out; `None` escapes. `total` has the escape in it.
+    fn choose(
+        &mut self,
+        among: &[Successor],
+        ruled_out: &RuledOut,
+        total: u32,
+    ) -> Result<Option<usize>, CodecError>;
+
+    /// Whether it is this one, which has so many of [`BIN_SCALE`] shares.
+    fn is(&mut self, byte: u8, shares: u32) -> Result<bool, CodecError>;
 }
 
 /// The whole state. A copy of it goes on as the original would.
 #[derive(Clone)]
 pub(super) struct Predictor {
-    slots: Vec<Slot>,
-    maps: Vec<Counter>,
-    weights: Vec<[i32; INPUTS]>,
-    final_weights: Vec<[i32; MIXERS]>,
-    /// Rows of probabilities: 256 by the bits so far, the others by the byte before as well.
-    refiners: Vec<[u16; REFINER_STEPS]>,
+    contexts: Vec<Context>,
+    places: Vec<Successor>,
+    /// Places that were left for more room, by the power of two.
+    vacant: [Vec<u32>; 9],
+    text: Vec<u8>,
+    /// The end of the text; what lies behind it is written over.
+    text_end: usize,
 
-    /// All bytes so far, the dictionary included.
-    past: Vec<u8>,
-    positions: Vec<u32>,
-    match_maps: Vec<Counter>,
-    /// Where the expected byte lies in `past`; meaningful while `match_bytes` is not 0.
-    match_at: usize,
-    match_bytes: usize,
-
-    /// The bits of the byte under way behind a leading 1.
-    partial: u32,
-    bits_count: u32,
-    text: TextState,
-    hashes: [u32; EXPERTS],
-
-    slot_at: [usize; EXPERTS],
-    inputs: [i32; INPUTS],
-    sets: [usize; MIXERS],
-    mixed: [i32; MIXERS],
-    mixed_points: [i32; MIXERS],
-    final_set: usize,
-    final_point: i32,
-    /// The mixers' error over the byte under way, and a running mean of it over the last bytes.
-    missed: u32,
-    surprise: u32,
-    refine_at: [(usize, usize); 2],
+    /// The context that coded the last byte, and the longest that stands before the next.
+    here: u32,
+    longest: u32,
+    /// How many orders below the full one `here` is.
+    fallen: u32,
+    /// Where the last byte's successor lies.
+    found: usize,
+    /// Whether the last byte was the expected one.
+    expected: bool,
+    /// How long expected bytes have been coming.
+    run: i32,
+    /// What an escape weighs in a context that gets its second successor.
+    escape_first: u32,
+    /// [`high`] of the byte before.
+    high: usize,
+    bins: [[u16; BIN_KINDS]; BIN_COUNTS],
+    sees: [[See; SEE_KINDS]; SEE_COUNTS],
+    ruled_out: RuledOut,
 }
 
-/// The contexts of the text, kept up byte by byte.
-#[derive(Clone, Default)]
-struct TextState {
-    /// The last eight bytes, the newest lowest.
-    last_bytes: u64,
-    /// Hashes of the last three letters, the newest first; that one may be under way.
-    letters: [u32; 3],
-    /// How many bytes the newest letter still waits for.
-    letter_bytes_missing: u32,
-    syllable: u32,
-    syllable_before: u32,
+/// Letters and what follows them in UTF-8 behave unlike spaces, digits and small numbers.
+fn high(byte: u8) -> usize {
+    usize::from(byte >= 0x40)
 }
 
-fn hash(a: u32, b: u32) -> u32 {
-    let mixed = a.wrapping_mul(0x9e37_79b1) ^ b.wrapping_mul(0x85eb_ca6b).rotate_left(15);
-    (mixed ^ mixed >> 15).wrapping_mul(0x2c1b_3c6d)
-}
-
-impl TextState {
-    fn byte(&mut self, byte: u8) {
-        self.last_bytes = self.last_bytes << 8 | u64::from(byte);
-        if byte & 0xc0 == 0x80 && self.letter_bytes_missing > 0 {
-            self.letter_bytes_missing -= 1;
-            self.letters[0] = hash(self.letters[0], u32::from(byte));
-        } else {
-            self.letters.rotate_right(1);
-            self.letters[0] = hash(u32::from(byte), 1);
-            self.letter_bytes_missing = match byte {
-                0xc2..=0xdf => 1,
-                0xe0..=0xef => 2,
-                0xf0..=0xf4 => 3,
-                _ => 0,
-            };
-        }
-        if byte.is_ascii_alphabetic() || byte >= 0x80 {
-            self.syllable = hash(self.syllable, u32::from(byte.to_ascii_lowercase()));
-        } else if byte.is_ascii_digit() {
-            // Numbers differ from note to note, what stands around them does not.
-            self.syllable = 1;
-        } else if self.syllable != 0 {
-            self.syllable_before = self.syllable;
-            self.syllable = 0;
-        }
-    }
-
-    fn hashes(&self) -> [u32; EXPERTS] {
-        let last = |count: u32| (self.last_bytes & ((1_u64 << (8 * count)) - 1)) as u32;
-        let letters = self
-            .letters
-            .iter()
-            .fold(0, |sum, &letter| hash(sum, letter));
-        let before = self.syllable_before;
-        let class = |shift: u32| byte_class((self.last_bytes >> shift) as u8);
-        [
-            0,
-            last(1),
-            last(2),
-            letters,
-            hash(self.syllable, last(1)),
-            hash(self.syllable, before),
-            hash(class(0) << 8 | class(8) << 4 | class(16), last(2) >> 8),
-            hash(last(3) >> 8, class(0)),
-        ]
-    }
-}
-
-fn byte_class(byte: u8) -> u32 {
-    match byte {
-        0..=0x1f => 0,
-        b' ' => 1,
-        b'0'..=b'9' => 2,
-        b'a'..=b'z' => 3,
-        b'A'..=b'Z' => 4,
-        0x21..=0x7f => 5,
-        0x80..=0xbf => 6,
-        0xc0..=0xff => 7,
+fn bin_class(successors: u16) -> usize {
+    match successors {
+        0 | 1 => 0,
+        2 => 2,
+        3..=11 => 4,
+        _ => 6,
     }
 }
 
 impl Predictor {
     /// One that has seen nothing.
     pub(super) fn new() -> Self {
-        let row: [u16; REFINER_STEPS] =
-            std::array::from_fn(|step| squash((step as i32 - 16) * 128));
-        let mut new = Self {
-            slots: vec![Slot::fresh(0); 1 << SLOTS_BITS],
-            maps: vec![Counter::even(); EXPERTS * HISTORY_STATES],
-            weights: vec![[8_000; INPUTS]; MIXERS * SETS],
-            final_weights: vec![[21_845; MIXERS]; SETS],
-            refiners: vec![row; 256 + (1 << REFINER_CONTEXTS_BITS)],
-            past: Vec::new(),
-            positions: vec![0; 1 << POSITIONS_BITS],
-            match_maps: vec![Counter::even(); MATCH_LENGTHS * 2],
-            match_at: 0,
-            match_bytes: 0,
-            partial: 1,
-            bits_count: 0,
-            text: TextState::default(),
-            hashes: [0; EXPERTS],
-            slot_at: [0; EXPERTS],
-            inputs: [0; INPUTS],
-            sets: [0; MIXERS],
-            mixed: [0; MIXERS],
-            mixed_points: [0; MIXERS],
-            final_set: 0,
-            final_point: 0,
-            missed: 0,
-            surprise: 0,
-            refine_at: [(0, 0); 2],
+        let bin = |count: usize, kind: usize| {
+            BIN_SCALE as u16 - BIN_ESCAPES_FIRST[kind & 7] / (count as u16 + 2)
         };
-        new.start_byte();
-        new
+        let see = |class: usize| See {
+            sum: (5 * class as u16 + 10) << 3,
+            shift: 3,
+            left: 4,
+        };
+        Self {
+            contexts: vec![Context {
+                first: 0,
+                total: 257,
+                shorter: NONE,
+                successors: 256,
+                room: 8,
+            }],
+            places: (0..=255)
+                .map(|byte| Successor {
+                    byte,
+                    count: 1,
+                    next: NONE,
+                })
+                .collect(),
+            vacant: Default::default(),
+            text: Vec::new(),
+            text_end: 0,
+            here: ROOT,
+            longest: ROOT,
+            fallen: ORDER,
+            found: 0,
+            expected: false,
+            run: RUN_START,
+            escape_first: 0,
+            high: 0,
+            bins: std::array::from_fn(|count| std::array::from_fn(|kind| bin(count, kind))),
+            sees: std::array::from_fn(|class| [see(class); SEE_KINDS]),
+            ruled_out: RuledOut {
+                turns: [0; 256],
+                turn: 0,
+            },
+        }
     }
 
-    /// Learns a text without coding it.
-    pub(super) fn read(&mut self, text: &[u8]) {
-        for &byte in text {
-            for shift in (0..8).rev() {
-                self.predict();
-                self.learn(byte >> shift & 1 == 1);
+    /// Whether it took all the memory that it may. One byte more does no harm.
+    pub(super) fn is_full(&self) -> bool {
+        self.contexts.len() > CONTEXTS_MAX || self.places.len() > PLACES_MAX
+    }
+
+    fn context(&self, index: u32) -> &Context {
+        &self.contexts[index as usize]
+    }
+
+    /// Lets `chooser` say the next byte, and learns it.
+    ///
+    /// # Errors
+    /// Those of the chooser; the model is of no use afterwards.
+    pub(super) fn next<C: Chooser>(&mut self, chooser: &mut C) -> Result<u8, CodecError> {
+        let before = self.places[self.found].byte;
+        self.high = high(before);
+        self.ruled_out.clear();
+        let told = if self.context(self.here).successors == 1 {
+            self.ask_one(chooser)?
+        } else {
+            self.ask_first(chooser)?
+        };
+        if !told {
+            self.expected = false;
+            while !self.ask_shorter(chooser)? {}
+        }
+        let byte = self.places[self.found].byte;
+        let next = self.places[self.found].next;
+        if self.fallen == 0 && next < IN_TEXT {
+            self.here = next;
+            self.longest = next;
+        } else {
+            self.extend();
+        }
+        Ok(byte)
+    }
+
+    fn ask_one<C: Chooser>(&mut self, chooser: &mut C) -> Result<bool, CodecError> {
+        let context = *self.context(self.here);
+        let at = context.first as usize;
+        let one = self.places[at];
+        let kind = usize::from(self.expected)
+            + bin_class(self.context(context.shorter).successors)
+            + 8 * self.high
+            + 16 * high(one.byte)
+            + 32 * usize::from(self.run < 0);
+        let bin = &mut self.bins[usize::from(one.count) - 1][kind];
+        let shares = u32::from(*bin);
+        let part = ((shares + (1 << (BIN_RATE - 2))) >> BIN_RATE) as u16;
+        if chooser.is(one.byte, shares)? {
+            *bin += (1 << BIN_RATE) - part;
+            self.found = at;
+            let count = &mut self.places[at].count;
+            *count += u8::from(usize::from(*count) < BIN_COUNTS);
+            self.expected = true;
+            self.run += 1;
+            return Ok(true);
+        }
+        *bin -= part;
+        self.escape_first = ESCAPES_BY_BIN[usize::from(*bin >> 10) & 15].into();
+        self.ruled_out.add(one.byte);
+        Ok(false)
+    }
+
+    /// Asks a context with several successors, before any byte was ruled out.
+    fn ask_first<C: Chooser>(&mut self, chooser: &mut C) -> Result<bool, CodecError> {
+        let context = *self.context(self.here);
+        let among = &self.places[context.places()];
+        let Some(nth) = chooser.choose(among, &self.ruled_out, context.total)? else {
+            self.rule_out(context);
+            return Ok(false);
+        };
+        self.found = context.first as usize + nth;
+        if nth == 0 {
+            self.expected = 2 * u32::from(self.places[self.found].count) > context.total;
+            self.run += i32::from(self.expected);
+            self.count_found();
+            self.halve_at_bound();
+            return Ok(true);
+        }
+        self.expected = false;
+        self.count_found();
+        if self.places[self.found].count > self.places[self.found - 1].count {
+            self.places.swap(self.found, self.found - 1);
+            self.found -= 1;
+            self.halve_at_bound();
+        }
+        Ok(true)
+    }
+
+    /// Escapes to the next shorter context that knows more bytes, and asks that. The root knows
+    /// all, so it is never escaped from.
+    fn ask_shorter<C: Chooser>(&mut self, chooser: &mut C) -> Result<bool, CodecError> {
+        let known = self.context(self.here).successors;
+        loop {
+            self.fallen += 1;
+            self.here = self.context(self.here).shorter;
+            if self.here == NONE {
+                // Only an escape from a context that knows all bytes, which no packer writes.
+                return Err(CodecError::NotCanonical);
+            }
+            if self.context(self.here).successors != known {
+                break;
             }
         }
+        let context = *self.context(self.here);
+        let among = &self.places[context.places()];
+        let left = among.iter().filter(|next| !self.ruled_out.has(next.byte));
+        let sum: u32 = left.map(|next| u32::from(next.count)).sum();
+        let see = self.see(context, known);
+        let escape = see.map_or(0, |(class, kind)| {
+            let see = &mut self.sees[class][kind];
+            let escape = see.sum >> see.shift;
+            see.sum -= escape;
+            u32::from(escape.max(1))
+        });
+        let chosen = chooser.choose(among, &self.ruled_out, sum + escape)?;
+        if let Some((class, kind)) = see {
+            let see = &mut self.sees[class][kind];
+            if chosen.is_none() {
+                see.sum = see.sum.wrapping_add((sum + escape) as u16);
+            } else if see.shift < BIN_RATE as u8 {
+                see.left -= 1;
+                if see.left == 0 {
+                    see.sum = see.sum.wrapping_shl(1);
+                    see.left = (3_u32 << see.shift) as u8;
+                    see.shift += 1;
+                }
+            }
+        }
+        let Some(nth) = chosen else {
+            self.rule_out(context);
+            return Ok(false);
+        };
+        self.found = context.first as usize + nth;
+        self.count_found();
+        self.halve_at_bound();
+        self.run = RUN_START;
+        Ok(true)
     }
 
-    /// The probability that the next bit is a 1, in 65536ths: never 0, never certain. Each call
-    /// is followed by one of [`Predictor::learn`].
-    pub(super) fn predict(&mut self) -> u16 {
-        let known = self.ask_experts();
-        self.ask_match();
-        self.inputs[EXPERTS * OPINIONS + 1] = 256;
-        self.choose_sets(known);
-        self.mix();
-        self.refine()
+    /// Which contexts this one, of whose successors `known` are ruled out, escapes like.
+    fn see(&self, context: Context, known: u16) -> Option<(usize, usize)> {
+        if context.shorter == NONE {
+            return None;
+        }
+        let successors = context.successors;
+        let left = successors.saturating_sub(known).max(1);
+        let shorter = self.context(context.shorter).successors;
+        let more = shorter.saturating_sub(successors);
+        let kind = usize::from(left < more)
+            + 2 * usize::from(context.total < 11 * u32::from(successors))
+            + 4 * usize::from(known > left)
+            + 8 * self.high;
+        Some((SEE_CLASS[usize::from(left) - 1].into(), kind))
     }
 
-    /// Takes in the bit that came.
-    pub(super) fn learn(&mut self, bit: bool) {
-        self.learn_refiners(bit);
-        self.learn_weights(bit);
-        self.learn_match(bit);
-        self.learn_experts(bit);
-        self.partial = self.partial << 1 | u32::from(bit);
-        self.bits_count += 1;
-        if self.bits_count == 8 {
-            let byte = self.partial as u8;
-            self.partial = 1;
-            self.bits_count = 0;
-            self.text.byte(byte);
-            self.surprise = (self.surprise * 3 + self.missed) / 4;
-            self.missed = 0;
-            self.past.push(byte);
-            self.find_match();
-            self.start_byte();
+    fn rule_out(&mut self, context: Context) {
+        for next in &self.places[context.places()] {
+            self.ruled_out.add(next.byte);
         }
     }
 
-    fn start_byte(&mut self) {
-        for (index, context) in self.text.hashes().into_iter().enumerate() {
-            self.hashes[index] = hash(context, index as u32 + 1);
+    fn count_found(&mut self) {
+        self.places[self.found].count += STEP;
+        self.contexts[self.here as usize].total += u32::from(STEP);
+    }
+
+    /// Halves all counts of `here` once that of the last byte is over the bound. Successors that
+    /// come down to nothing are forgotten.
+    fn halve_at_bound(&mut self) {
+        if self.places[self.found].count <= COUNT_MAX {
+            return;
+        }
+        let context = &mut self.contexts[self.here as usize];
+        let first = context.first as usize;
+        let all = &mut self.places[first..first + usize::from(context.successors)];
+        all[..=self.found - first].rotate_right(1);
+        self.found = first;
+        let sum = |all: &[Successor]| all.iter().map(|next| u32::from(next.count)).sum::<u32>();
+        let mut escape = context.total.saturating_sub(sum(all));
+        all[0].count += STEP;
+        // Rounded up, unless the longest context was the one that knew.
+        let rounding = u8::from(self.fallen != 0);
+        for nth in 0..all.len() {
+            all[nth].count = (all[nth].count + rounding) >> 1;
+            let mut at = nth;
+            while at > 0 && all[at].count > all[at - 1].count {
+                all.swap(at, at - 1);
+                at -= 1;
+            }
+        }
+        let kept = all.iter().take_while(|next| next.count > 0).count();
+        escape += (all.len() - kept) as u32;
+        context.successors = kept as u16;
+        if kept == 1 {
+            while escape > 1 {
+                all[0].count -= all[0].count >> 1;
+                escape >>= 1;
+            }
+            return;
+        }
+        context.total = sum(all) + escape - (escape >> 1);
+    }
+
+    /// Where in a context a byte stands. It stands in all contexts shorter than one that has it;
+    /// else the first place is as good as any.
+    fn place_of(&self, context: u32, byte: u8) -> usize {
+        let context = self.context(context);
+        let among = &self.places[context.places()];
+        let nth = among.iter().position(|next| next.byte == byte);
+        context.first as usize + nth.unwrap_or_default()
+    }
+
+    /// Enters the last byte into the contexts that did not know it, and finds the longest context
+    /// for the next.
+    fn extend(&mut self) {
+        self.count_in_shorter();
+        let found = self.places[self.found];
+        if self.fallen == 0 {
+            let next = self.inherit(false);
+            self.places[self.found].next = next;
+            self.here = next;
+            self.longest = next;
+            return;
+        }
+        if self.text_end < self.text.len() {
+            self.text[self.text_end] = found.byte;
+        } else {
+            self.text.push(found.byte);
+        }
+        self.text_end += 1;
+        let mut leads_to = IN_TEXT | self.text_end as u32;
+        let mut next = found.next;
+        if next == NONE {
+            self.places[self.found].next = leads_to;
+            next = self.here;
+        } else {
+            if next >= IN_TEXT {
+                next = self.inherit(true);
+            }
+            self.fallen -= 1;
+            if self.fallen == 0 {
+                leads_to = next;
+                self.text_end -= usize::from(self.longest != self.here);
+            }
+        }
+        self.enter(found, leads_to);
+        self.here = next;
+        self.longest = next;
+    }
+
+    /// A byte that is not yet frequent counts in the next shorter context as well.
+    fn count_in_shorter(&mut self) {
+        let found = self.places[self.found];
+        let shorter = self.context(self.here).shorter;
+        if found.count >= COUNT_MAX / 4 || shorter == NONE {
+            return;
+        }
+        let mut at = self.place_of(shorter, found.byte);
+        let context = &mut self.contexts[shorter as usize];
+        if context.successors == 1 {
+            self.places[at].count += u8::from(self.places[at].count < 32);
+            return;
+        }
+        if at > context.first as usize && self.places[at].count >= self.places[at - 1].count {
+            self.places.swap(at, at - 1);
+            at -= 1;
+        }
+        if self.places[at].count < COUNT_MAX - 9 {
+            self.places[at].count += 2;
+            context.total += 2;
         }
     }
 
-    /// Returns how many experts have met their context before.
-    fn ask_experts(&mut self) -> usize {
-        let mut known = 0;
-        for expert in 0..EXPERTS {
-            let place = hash(self.hashes[expert], self.partial);
-            let check = place & 1023;
-            let at = (place >> (32 - SLOTS_BITS)) as usize;
-            // Two places for each context; the one that saw less gives way.
-            let at = if self.slots[at].check() == check {
-                at
-            } else if self.slots[at ^ 1].check() == check
-                || self.slots[at ^ 1].seen() < self.slots[at].seen()
-            {
-                at ^ 1
+    /// Adds the byte to each context from the longest down to the one that knew it, with the count
+    /// that it has there by proportion.
+    fn enter(&mut self, found: Successor, leads_to: u32) {
+        let known = *self.context(self.here);
+        let alike = u32::from(known.successors);
+        let count = u32::from(found.count);
+        let others = known.total.saturating_sub(alike + count - 1);
+        let mut index = self.longest;
+        while index != self.here {
+            let mut context = *self.context(index);
+            let here = u32::from(context.successors);
+            if here == 1 {
+                let first = &mut self.places[context.first as usize].count;
+                *first = if *first < COUNT_MAX / 4 - 1 {
+                    *first * 2
+                } else {
+                    COUNT_MAX - 4
+                };
+                context.total = u32::from(*first) + self.escape_first + u32::from(alike > 3);
             } else {
-                at
+                context.total += u32::from(2 * here < alike)
+                    + 2 * u32::from(4 * here <= alike && context.total <= 8 * here);
+            }
+            let own = 2 * count * (context.total + 6);
+            let sum = others + context.total;
+            let count = if own < 6 * sum {
+                context.total += 3;
+                1 + u8::from(own > sum) + u8::from(own >= 4 * sum)
+            } else {
+                let many = [9, 12, 15].into_iter().filter(|times| own >= times * sum);
+                let count = 4 + many.count() as u8;
+                context.total += u32::from(count);
+                count
             };
-            if self.slots[at].check() != check {
-                self.slots[at] = Slot::fresh(check);
-            }
-            self.slot_at[expert] = at;
-            let slot = self.slots[at];
-            let opinions = &mut self.inputs[expert * OPINIONS..(expert + 1) * OPINIONS];
-            if slot.seen() == 0 {
-                opinions.fill(0);
-                continue;
-            }
-            known += 1;
-            let counted = self.maps[expert * HISTORY_STATES + slot.history()].one();
-            opinions[0] = stretch(counted);
-            opinions[1] = stretch(slot.one()) >> 1;
-        }
-        known
-    }
-
-    fn learn_experts(&mut self, bit: bool) {
-        for expert in 0..EXPERTS {
-            let slot = &mut self.slots[self.slot_at[expert]];
-            self.maps[expert * HISTORY_STATES + slot.history()].learn(bit, MAP_LIMIT);
-            slot.learn(bit);
+            self.add(&mut context, found.byte, count, leads_to);
+            self.contexts[index as usize] = context;
+            index = context.shorter;
         }
     }
 
-    /// The bit that the match expects, while the bits so far agree with it.
-    fn expected_bit(&self) -> Option<bool> {
-        let byte = u32::from(*self.past.get(self.match_at)?) | 256;
-        let agrees = byte >> (8 - self.bits_count) == self.partial;
-        (self.match_bytes > 0 && agrees).then_some(byte >> (7 - self.bits_count) & 1 == 1)
-    }
-
-    fn match_map(&self, expected: bool) -> usize {
-        self.match_bytes.min(MATCH_LENGTHS - 1) * 2 + usize::from(expected)
-    }
-
-    fn ask_match(&mut self) {
-        let expected = self.expected_bit();
-        self.inputs[EXPERTS * OPINIONS] =
-            expected.map_or(0, |bit| stretch(self.match_maps[self.match_map(bit)].one()));
-    }
-
-    fn learn_match(&mut self, bit: bool) {
-        if let Some(expected) = self.expected_bit() {
-            let map = self.match_map(expected);
-            self.match_maps[map].learn(bit, MAP_LIMIT);
-            if expected != bit {
-                self.match_bytes = 0;
-            }
-        }
-    }
-
-    fn find_match(&mut self) {
-        if self.match_bytes > 0 {
-            self.match_at += 1;
-            self.match_bytes = (self.match_bytes + 1).min(65_535);
-        }
-        let key = self.text.last_bytes & ((1 << (8 * MATCH_BYTES_MIN)) - 1);
-        let place = hash(key as u32, (key >> 32) as u32) >> (32 - POSITIONS_BITS);
-        let candidate = self.positions[place as usize] as usize;
-        if self.match_bytes == 0 && candidate > 0 {
-            let earlier = self.past[..candidate].iter().rev();
-            let same = earlier
-                .zip(self.past.iter().rev())
-                .take(32)
-                .take_while(|(a, b)| a == b);
-            let length = same.count();
-            if length >= MATCH_BYTES_MIN as usize {
-                self.match_at = candidate;
-                self.match_bytes = length;
-            }
-        }
-        self.positions[place as usize] = self.past.len() as u32;
-    }
-
-    fn choose_sets(&mut self, known: usize) {
-        let class = byte_class(self.text.last_bytes as u8) as usize;
-        // Some 40,000 a step tell notes, rows of numbers and random bytes apart.
-        let surprise = (self.surprise as usize / 40_000).min(7);
-        self.sets = [
-            self.partial as usize,
-            class * 8 + self.bits_count as usize,
-            known,
-        ];
-        self.final_set = surprise;
-    }
-
-    fn mix(&mut self) {
-        for mixer in 0..MIXERS {
-            let point = weigh(&self.weights[mixer * SETS + self.sets[mixer]], &self.inputs);
-            self.mixed_points[mixer] = point;
-            self.mixed[mixer] = i32::from(squash(point));
-        }
-        self.final_point = weigh(&self.final_weights[self.final_set], &self.mixed_points);
-    }
-
-    fn learn_weights(&mut self, bit: bool) {
-        let target = if bit { 65_535 } else { 0 };
-        for mixer in 0..MIXERS {
-            let error = (target - self.mixed[mixer]) * MIX_RATE;
-            train(
-                &mut self.weights[mixer * SETS + self.sets[mixer]],
-                &self.inputs,
-                error,
+    /// Adds a successor behind the others; when their places are full, all move to twice as many.
+    fn add(&mut self, context: &mut Context, byte: u8, count: u8, next: u32) {
+        let successors = usize::from(context.successors);
+        if successors == 1 << context.room {
+            let old = context.first;
+            context.first = self.take_places(context.room + 1);
+            self.places.copy_within(
+                old as usize..old as usize + successors,
+                context.first as usize,
             );
+            self.vacant[usize::from(context.room)].push(old);
+            context.room += 1;
         }
-        let missed = target - i32::from(squash(self.final_point));
-        self.missed += missed.unsigned_abs();
-        train(
-            &mut self.final_weights[self.final_set],
-            &self.mixed_points,
-            missed * FINAL_RATE,
-        );
+        self.places[context.first as usize + successors] = Successor { byte, count, next };
+        context.successors += 1;
     }
 
-    /// Corrects the mixers' word by what came of the same word in the same place before.
-    fn refine(&mut self) -> u16 {
-        let place = (self.final_point + 2048) as usize;
-        let (step, part) = (place >> 7, place as i32 & 127);
-        let newest = self.text.last_bytes as u32 & 255;
-        let contexts = [
-            self.partial as usize & 255,
-            256 + (hash(newest << 8 | self.partial, 77) >> (32 - REFINER_CONTEXTS_BITS)) as usize,
-        ];
-        let mut sum = 0;
-        for (at, context) in self.refine_at.iter_mut().zip(contexts) {
-            let row = &self.refiners[context];
-            sum += (i32::from(row[step]) * (128 - part) + i32::from(row[step + 1]) * part) >> 7;
-            *at = (context, step + usize::from(part >= 64));
-        }
-        (sum >> 1).clamp(24, 65_535 - 24) as u16
+    /// So many places, as a power of two of at most 256.
+    fn take_places(&mut self, room: u8) -> u32 {
+        self.vacant[usize::from(room)].pop().unwrap_or_else(|| {
+            let first = self.places.len();
+            self.places.resize(first + (1 << room), VACANT);
+            first as u32
+        })
     }
 
-    fn learn_refiners(&mut self, bit: bool) {
-        let target = if bit { 65_535 } else { 0 };
-        for (context, step) in self.refine_at {
-            let refiner = &mut self.refiners[context][step];
-            let refined = i32::from(*refiner);
-            *refiner = (refined + ((target - refined) >> 6)) as u16;
+    /// Makes the contexts that the last byte leads to from here and from the shorter contexts,
+    /// until one leads to a context that is there. Each begins with the one byte that the text has
+    /// there, and with the count that the shorter context gives it by proportion. Returns the
+    /// longest of them.
+    fn inherit(&mut self, from_here: bool) -> u32 {
+        let found = self.places[self.found];
+        let place = found.next;
+        let mut waiting = [0; ORDER as usize + 1];
+        let mut count = 0;
+        if from_here {
+            waiting[0] = self.found;
+            count = 1;
         }
+        let mut shortest = self.here;
+        while self.context(shortest).shorter != NONE {
+            shortest = self.context(shortest).shorter;
+            let at = self.place_of(shortest, found.byte);
+            let next = self.places[at].next;
+            if next != place {
+                shortest = next;
+                break;
+            }
+            waiting[count] = at;
+            count += 1;
+        }
+        let byte = self.text.get((place & !IN_TEXT) as usize);
+        let byte = byte.copied().unwrap_or_default();
+        let first_count = self.inherited_count(shortest, byte);
+        for &at in waiting[..count].iter().rev() {
+            let first = self.take_places(0);
+            self.places[first as usize] = Successor {
+                byte,
+                count: first_count,
+                next: place.wrapping_add(1),
+            };
+            let index = self.contexts.len() as u32;
+            self.contexts.push(Context {
+                first,
+                total: 0,
+                shorter: shortest,
+                successors: 1,
+                room: 0,
+            });
+            self.places[at].next = index;
+            shortest = index;
+        }
+        shortest
     }
-}
 
-/// Factors are below 2^20 and 2^12, so that no product and no sum leaves 32 bits.
-fn weigh<const COUNT: usize>(weights: &[i32; COUNT], inputs: &[i32; COUNT]) -> i32 {
-    let products = weights
-        .iter()
-        .zip(inputs)
-        .map(|(&weight, &input)| weight.wrapping_mul(input) >> 8);
-    let sum = products.fold(0_i32, i32::wrapping_add);
-    (sum >> 8).clamp(-STRETCH_MAX, STRETCH_MAX)
-}
-
-fn train<const COUNT: usize>(weights: &mut [i32; COUNT], inputs: &[i32; COUNT], error: i32) {
-    let error = error >> 4;
-    for (weight, &input) in weights.iter_mut().zip(inputs) {
-        let change = input.wrapping_mul(error).wrapping_add(1 << 13) >> 14;
-        *weight = weight.wrapping_add(change).clamp(-524_288, 524_287);
+    fn inherited_count(&self, shorter: u32, byte: u8) -> u8 {
+        let context = self.context(shorter);
+        let own = self.places[self.place_of(shorter, byte)].count;
+        if context.successors == 1 {
+            return own;
+        }
+        let own = u32::from(own) - 1;
+        let others = context
+            .total
+            .saturating_sub(u32::from(context.successors) + own)
+            .max(1);
+        let more = if 2 * own <= others {
+            u32::from(5 * own > others)
+        } else {
+            (2 * own + 3 * others - 1) / (2 * others)
+        };
+        1 + more as u8
     }
 }

@@ -1,33 +1,15 @@
 //! One change as a row: what the reader can compute is left out.
 
-use crate::bytes::{Malformed, Reader, Writer};
-use crate::change::{Act, Change, ChangeRef, FullChange, Parts, Secret, Slot, part_hash};
+use crate::bytes::{Malformed, Reader};
+use crate::change::{Act, Change, ChangeRef, FullChange, Secret};
+use crate::exchange::cells::{Home, Near, read_slots, write_slots};
 use crate::exchange::{CLOCK_BASE_S, Sink, Source};
-use crate::ids::{AreaRef, ChainId, Hash32, KeyId, RecordId};
-use crate::limits::{CHANGE_HEADS_MAX, CHANGE_OPS_MAX};
-use crate::value::{FieldKey, Value};
-use std::collections::BTreeMap;
+use crate::ids::{ChainId, Hash32, KeyId, RecordId};
+use crate::limits::CHANGE_HEADS_MAX;
 
 const CREATES: u8 = 1;
 const NAMES_RECORD: u8 = 2;
 const HAS_SALTS: u8 = 4;
-/// Stands where a value was erased; no value has this mark.
-const GONE: u8 = 0;
-/// Stands for the area of the chain's group; no value has this mark.
-const HOME_AREA: u8 = 62;
-/// Stands for the commune of the chain's group; no value has this mark.
-const HOME_COMMUNE: u8 = 63;
-
-/// Where a group is at home, as both sides know it from the log: most records of a group lie
-/// there, and then one byte names the area instead of sixteen that nothing can pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Home {
-    /// The group's area.
-    pub area: AreaRef,
-    /// Its commune.
-    pub commune: AreaRef,
-}
-
 /// Chains that a body speaks of, by their place in it.
 #[derive(Debug, Clone, Default)]
 pub struct ChainTable {
@@ -148,7 +130,7 @@ impl RowBase {
         if let Secret::Seed(seed) = &full.parts.secret {
             sink.raw.raw(seed);
         }
-        write_slots(sink, full, self.home);
+        write_slots(sink, full, Near::new(self.home, change.clock_s));
         self.follow(change);
     }
 
@@ -204,7 +186,7 @@ impl RowBase {
         } else {
             None
         };
-        let (slots, parts) = read_slots(source, seed, self.home)?;
+        let (slots, parts) = read_slots(source, seed, Near::new(self.home, clock_s))?;
         // a creation's name follows from its seed, while that is there
         let record = match (record, seed) {
             (Some(record), _) => record,
@@ -226,118 +208,6 @@ impl RowBase {
         self.follow(&change);
         Ok(FullChange { change, parts })
     }
-}
-
-const KEY_PART: u64 = 1;
-const KEY_ITEM: u64 = 2;
-
-fn write_value(w: &mut Writer, value: &Value, home: Option<Home>) {
-    let mark = |home: Home| {
-        let here = |area| *value == Value::Area(area);
-        let commune = here(home.commune).then_some(HOME_COMMUNE);
-        if here(home.area) {
-            Some(HOME_AREA)
-        } else {
-            commune
-        }
-    };
-    match home.and_then(mark) {
-        Some(mark) => {
-            w.u8(mark);
-        }
-        None => value.write(w),
-    }
-}
-
-/// Where the home is not known, no area fits the hash, as with a head that is not known.
-fn read_value(r: &mut Reader<'_>, home: Option<Home>) -> Result<Value, Malformed> {
-    let area = match r.rest().first() {
-        Some(&HOME_AREA) => home.map(|home| home.area),
-        Some(&HOME_COMMUNE) => home.map(|home| home.commune),
-        _ => return Value::read(r),
-    };
-    r.u8()?;
-    Ok(Value::Area(area.unwrap_or_default()))
-}
-
-fn write_slots(sink: &mut Sink, full: &FullChange, home: Option<Home>) {
-    sink.rows.count(full.change.slots.len());
-    let mut last = 0u16;
-    for (key, slot) in &full.change.slots {
-        let step = u64::from(key.number.wrapping_sub(last));
-        let part = matches!(slot, Slot::Part(_));
-        let mut code = step << 2;
-        if part {
-            code |= KEY_PART;
-        }
-        if key.item != 0 {
-            code |= KEY_ITEM;
-        }
-        sink.rows.varint(code);
-        if key.item != 0 {
-            sink.raw.u32(key.item);
-        }
-        last = key.number;
-        match slot {
-            Slot::Plain(value) => write_value(&mut sink.rows, value, home),
-            Slot::Part(hash) => match full.parts.values.get(key) {
-                None => {
-                    sink.rows.u8(GONE);
-                    sink.raw.raw(hash.as_bytes());
-                }
-                Some(value) => {
-                    write_value(&mut sink.rows, value, home);
-                    if let Secret::Salts(salts) = &full.parts.secret {
-                        sink.raw.raw(&salts.get(key).copied().unwrap_or_default());
-                    }
-                }
-            },
-        }
-    }
-}
-
-type Slots = Vec<(FieldKey, Slot)>;
-
-fn read_slots(
-    source: &mut Source<'_>,
-    seed: Option<[u8; 16]>,
-    home: Option<Home>,
-) -> Result<(Slots, Parts), Malformed> {
-    let mut slots = Vec::new();
-    let mut values = BTreeMap::new();
-    let mut salts = BTreeMap::new();
-    let mut last = 0u16;
-    for _ in 0..source.rows.count(CHANGE_OPS_MAX)? {
-        let code = source.rows.varint()?;
-        let step = u16::try_from(code >> 2).map_err(|_out_of_range| Malformed::Range)?;
-        let number = last.checked_add(step).ok_or(Malformed::Range)?;
-        last = number;
-        let item = if code & KEY_ITEM == 0 {
-            0
-        } else {
-            source.raw.u32()?
-        };
-        let key = FieldKey { number, item };
-        if code & KEY_PART == 0 {
-            slots.push((key, Slot::Plain(read_value(&mut source.rows, home)?)));
-            continue;
-        }
-        if source.rows.rest().first() == Some(&GONE) {
-            source.rows.u8()?;
-            slots.push((key, Slot::Part(Hash32::read(&mut source.raw)?)));
-            continue;
-        }
-        let value = read_value(&mut source.rows, home)?;
-        let salt = match seed {
-            Some(seed) => crate::change::salt_of(&seed, key),
-            None => source.raw.array()?,
-        };
-        slots.push((key, Slot::Part(part_hash(&salt, key, &value))));
-        salts.insert(key, salt);
-        values.insert(key, value);
-    }
-    let secret = seed.map_or(Secret::Salts(salts), Secret::Seed);
-    Ok((slots, Parts { secret, values }))
 }
 
 /// Reads a list of at most `limit` things.

@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::change::{Change, ChangeRef, FullChange};
-use crate::ids::{ChainId, Hash32, Realm, RecordId};
+use crate::ids::{AreaRef, ChainId, Hash32, Realm, RecordId};
 use crate::limits::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_CHANGES_MAX, REQUEST_GROUPS_MAX};
 use crate::record::Record;
 use crate::tests::world::{GROUP, Hand, Letter, PRESENT, REALM, SUMMARY, model, noise, text};
-use crate::value::Value;
+use crate::value::{Value, WallTime};
 
 /// A log that knows nothing.
 struct Nothing;
@@ -40,6 +40,37 @@ fn hand() -> Hand {
     Hand::new(secret, GROUP, Lane::Open)
 }
 
+/// Values of every kind; days and times near the clock and as far from it as they go, in Vietnam's
+/// time and in another.
+fn values() -> Vec<Value> {
+    let time = |minutes, offset| WallTime { minutes, offset };
+    let mut values = vec![
+        Value::YesNo(true),
+        Value::Choice(7),
+        Value::Choices(vec![1, 5, 9]),
+        Value::Position(97_000, 1_056_000, 12),
+        Value::Area(AreaRef([7; 16])),
+        Value::Links(vec![RecordId([1; 16]), RecordId([2; 16])]),
+        Value::Later(77, vec![1, 2, 3]),
+        text("Có chữ ở giữa,\nhai dòng"),
+        text(""),
+    ];
+    for minutes in [29_800_000, 0, i32::MIN, i32::MAX] {
+        let day = minutes.div_euclid(24 * 60);
+        values.extend([Value::Day(day), Value::Day(minutes)]);
+        for offset in [420, 0, i16::MIN] {
+            let (at, end) = (time(minutes, offset), time(29_800_090, 420));
+            values.extend([
+                Value::Time(at),
+                Value::Interval(at, None),
+                Value::Interval(at, Some(end)),
+                Value::Interval(end, Some(at)),
+            ]);
+        }
+    }
+    values
+}
+
 /// Two changes on one chain with every kind of slot that a row knows.
 fn changes() -> (Hand, Vec<FullChange>) {
     let mut hand = hand();
@@ -53,6 +84,11 @@ fn changes() -> (Hand, Vec<FullChange>) {
         item: 7,
     };
     draft.plain.insert(item, Value::Number(2));
+    for (number, value) in (60..).zip(values()) {
+        draft
+            .plain
+            .insert(crate::value::FieldKey::plain(number), value);
+    }
     let mut second = draft.seal();
     second.parts.erase(&[crate::value::AUTHOR_KEY]);
     hand.wrote(&second);
@@ -242,7 +278,7 @@ fn a_declared_number_takes_nothing() {
 fn a_bomb_is_not_unpacked() {
     let head = |rows: &[u8]| {
         let mut w = Writer::new();
-        w.u8(VERSION).u8(CODEC_CM1).block(&[0; 96]).raw(rows);
+        w.u8(VERSION).u8(CODEC_PPM1).block(&[0; 96]).raw(rows);
         unpack(model(), w.as_bytes(), REQUEST_BYTES_MAX)
     };
     let too_large = |limit| Err(WireError::Packed(CodecError::TooLarge { limit }));

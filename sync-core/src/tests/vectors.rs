@@ -11,7 +11,7 @@ use crate::act::{
     ACCOUNT_PART, ActDraft, Control, FullAct, NAME_PART, Review, Said, TEXT_PART, act_chain,
 };
 use crate::bytes::Writer;
-use crate::change::{ChangeRef, FullChange};
+use crate::change::{ChangeRef, FullChange, Slot};
 use crate::exchange::{
     Answer, AnswerFacts, ChainTable, Evidence, Fate, FeedSet, Ground, Outcome, Problem,
     ProblemCode, Reply, Request, RowBase, Sealed, Sink, WireEntry, WireSaid, fates_bytes,
@@ -22,7 +22,7 @@ use crate::invitation::Invitation;
 use crate::keys::Secret;
 use crate::log::{AsideReason, Digest, EntryKind, Head, Leaf, Receipt, answer_hash, aside_hash};
 use crate::tests::world::{GROUP, Letter, SUMMARY};
-use crate::value::{FieldKey, Value};
+use crate::value::{FieldKey, Value, WallTime};
 use crate::vocabulary::Lane;
 
 const TIME_S: i64 = 1_790_000_000;
@@ -68,6 +68,22 @@ fn written(secret: Secret) -> (Hand, FullChange, FullChange) {
     (hand, first, second)
 }
 
+/// Values that are told from the clock of [`written`]'s second change, and one that is not.
+fn near_times() -> [Value; 5] {
+    let minutes = i32::try_from(TIME_S / 60).unwrap() + 420;
+    let at = |back, offset| WallTime {
+        minutes: minutes - back,
+        offset,
+    };
+    [
+        Value::Day(minutes / (24 * 60) - 2),
+        Value::Time(at(30, 420)),
+        Value::Interval(at(90, 420), None),
+        Value::Interval(at(90, 420), Some(at(20, 420))),
+        Value::Time(at(30, 0)),
+    ]
+}
+
 fn rows_of(full: &FullChange, names_record: bool) -> (Vec<u8>, Vec<u8>) {
     let mut sink = Sink::default();
     let mut chains = ChainTable::new(vec![full.change.at.chain]);
@@ -107,10 +123,18 @@ fn vectors_of_the_exchange() {
     let (hand, first, second) = written(device());
     let mut erased = first.clone();
     erased.parts.erase(&[SUMMARY]);
-    let (plain, edit, gone) = (
+    let mut timed = second.clone();
+    for (number, value) in (30..).zip(near_times()) {
+        timed
+            .change
+            .slots
+            .push((FieldKey::plain(number), Slot::Plain(value)));
+    }
+    let (plain, edit, gone, near) = (
         rows_of(&first, false),
         rows_of(&second, true),
         rows_of(&erased, false),
+        rows_of(&timed, false),
     );
     let idle = Letter::idle(&device(), GROUP);
     let run = Letter {
@@ -138,6 +162,7 @@ fn vectors_of_the_exchange() {
             ("edit_that_names_its_record.rows", edit.1),
             ("creation_with_an_erased_part.raw", gone.0),
             ("creation_with_an_erased_part.rows", gone.1),
+            ("edit_with_near_times.rows", near.1),
             (
                 "wants.hash",
                 signed.wants.hash(&REALM, device().id()).0.to_vec(),
