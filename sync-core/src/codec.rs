@@ -23,9 +23,10 @@
 //! text of the same length packs to. The section around a body carries its packed length.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::coder::{Decoder, Encoder};
-use self::predictor::{BIN_SCALE, Chooser, Predictor, RuledOut, Successor};
+use self::predictor::{BIN_SCALE, Chooser, Predictor, Successor};
 
 mod coder;
 mod predictor;
@@ -44,6 +45,9 @@ pub const DICTIONARY: &str = include_str!("codec/dictionary_v1.txt");
 /// Rows of requests that bring one record each, made of the dictionary's sentences: one request a
 /// line, in hex.
 const SAMPLE_ROWS: &str = include_str!("codec/rows_v1.txt");
+
+/// How many states are kept for later bodies, of some 0.6 MiB each.
+const SPARES_MAX: usize = 4;
 
 /// How many bytes of the declared length are believed before any of them is decoded.
 const PLAIN_BYTES_RESERVED_MAX: usize = 4096;
@@ -76,7 +80,9 @@ pub enum CodecError {
 /// on a copy of the state, so that no body leaves a trace in another.
 #[derive(Clone)]
 pub struct Model {
-    primed: Predictor,
+    primed: Arc<Predictor>,
+    /// What bodies are done with, for the next ones.
+    spares: Arc<Mutex<Vec<Predictor>>>,
 }
 
 impl fmt::Debug for Model {
@@ -98,13 +104,39 @@ impl Model {
         for line in SAMPLE_ROWS.lines() {
             read(&mut primed, &bytes_of_hex(line));
         }
-        Self { primed }
+        Self::of(primed)
+    }
+
+    fn of(primed: Predictor) -> Self {
+        Self {
+            primed: Arc::new(primed),
+            spares: Arc::default(),
+        }
+    }
+
+    /// Works on a copy of the primed state.
+    fn with_copy<T>(&self, work: impl FnOnce(&mut Predictor) -> T) -> T {
+        let spares = || self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = spares().pop();
+        let mut predictor = match spare {
+            Some(mut spare) => {
+                spare.copy_from(&self.primed);
+                spare
+            }
+            None => Predictor::clone(&self.primed),
+        };
+        let done = work(&mut predictor);
+        let mut spares = spares();
+        if spares.len() < SPARES_MAX && !predictor.is_large() {
+            spares.push(predictor);
+        }
+        done
     }
 
     /// Starts anew once the model may grow no further.
     fn renew(&self, predictor: &mut Predictor) {
         if predictor.is_full() {
-            predictor.clone_from(&self.primed);
+            predictor.copy_from(&self.primed);
         }
     }
 
@@ -119,17 +151,18 @@ impl Model {
         if plain.is_empty() {
             return packed;
         }
-        let mut predictor = self.primed.clone();
         let mut packing = Packing {
             encoder: Encoder::new(packed),
             byte: 0,
         };
-        for &byte in plain {
-            self.renew(&mut predictor);
-            packing.byte = byte;
-            // a packer's choices never fail
-            let _same = predictor.next(&mut packing);
-        }
+        self.with_copy(|predictor| {
+            for &byte in plain {
+                self.renew(predictor);
+                packing.byte = byte;
+                // a packer's choices never fail
+                let _same = predictor.next(&mut packing);
+            }
+        });
         packing.encoder.finish()
     }
 
@@ -153,33 +186,20 @@ impl Model {
                 Err(CodecError::TrailingBytes)
             };
         }
-        let mut predictor = self.primed.clone();
         let mut unpacking = Unpacking {
             decoder: Decoder::new(coded),
         };
         let mut plain = Vec::with_capacity(plain_bytes.min(PLAIN_BYTES_RESERVED_MAX));
-        for _ in 0..plain_bytes {
-            self.renew(&mut predictor);
-            plain.push(predictor.next(&mut unpacking)?);
-        }
+        self.with_copy(|predictor| {
+            for _ in 0..plain_bytes {
+                self.renew(predictor);
+                plain.push(predictor.next(&mut unpacking)?);
+            }
+            Ok(())
+        })?;
         unpacking.decoder.finish()?;
         Ok(plain)
     }
-}
-
-/// Where among the choices a byte stands: its place and how many shares are before it; else how
-/// many shares all of them have.
-fn stand(among: &[Successor], ruled_out: &RuledOut, byte: u8) -> Result<(usize, u32), u32> {
-    let mut start = 0_u32;
-    for (nth, next) in among.iter().enumerate() {
-        if next.byte == byte {
-            return Ok((nth, start));
-        }
-        if !ruled_out.has(next.byte) {
-            start = start.saturating_add(next.count.into());
-        }
-    }
-    Err(start)
 }
 
 /// Says what it is told, and writes it.
@@ -191,20 +211,21 @@ struct Packing {
 impl Chooser for Packing {
     fn choose(
         &mut self,
-        among: &[Successor],
-        ruled_out: &RuledOut,
+        among: impl Iterator<Item = (usize, Successor)>,
         total: u32,
     ) -> Result<Option<usize>, CodecError> {
-        let (nth, start, size) = match stand(among, ruled_out, self.byte) {
-            Ok((nth, start)) => (
-                Some(nth),
-                start,
-                among.get(nth).map_or(0, |next| next.count.into()),
-            ),
-            Err(start) => (None, start, total.saturating_sub(start)),
-        };
-        self.encoder.encode(start, size, total);
-        Ok(nth)
+        let mut start = 0_u32;
+        for (nth, next) in among {
+            let size = u32::from(next.count);
+            if next.byte == self.byte {
+                self.encoder.encode(start, size, total);
+                return Ok(Some(nth));
+            }
+            start = start.saturating_add(size);
+        }
+        self.encoder
+            .encode(start, total.saturating_sub(start), total);
+        Ok(None)
     }
 
     fn is(&mut self, byte: u8, shares: u32) -> Result<bool, CodecError> {
@@ -227,16 +248,12 @@ struct Unpacking<'a> {
 impl Chooser for Unpacking<'_> {
     fn choose(
         &mut self,
-        among: &[Successor],
-        ruled_out: &RuledOut,
+        among: impl Iterator<Item = (usize, Successor)>,
         total: u32,
     ) -> Result<Option<usize>, CodecError> {
         let place = self.decoder.place(total)?;
         let mut start = 0_u32;
-        for (nth, next) in among.iter().enumerate() {
-            if ruled_out.has(next.byte) {
-                continue;
-            }
+        for (nth, next) in among {
             let size = u32::from(next.count);
             let end = start.saturating_add(size);
             if place < end {
@@ -268,11 +285,12 @@ struct Reading(u8);
 impl Chooser for Reading {
     fn choose(
         &mut self,
-        among: &[Successor],
-        _ruled_out: &RuledOut,
+        mut among: impl Iterator<Item = (usize, Successor)>,
         _total: u32,
     ) -> Result<Option<usize>, CodecError> {
-        Ok(among.iter().position(|next| next.byte == self.0))
+        Ok(among
+            .find(|(_, next)| next.byte == self.0)
+            .map(|(nth, _)| nth))
     }
 
     fn is(&mut self, byte: u8, _shares: u32) -> Result<bool, CodecError> {
@@ -374,7 +392,7 @@ mod tests {
         assert_eq!(hex(&MODEL.pack(b"")), "00");
         assert_eq!(
             hex(&MODEL.pack(NOTE.as_bytes())),
-            "5fb5d00f2a598535dd73f993f65b5345ecd557ad2b035a"
+            "5fb5d3a7ec86b1b1bdfe0ac8e33e60a336ab34ab2725"
         );
         assert_eq!(
             hex(&MODEL.pack(&noise(7, 24))),
@@ -481,7 +499,7 @@ mod tests {
     #[test]
     fn a_model_that_is_full_starts_anew_on_both_sides() {
         let plain = noise(11, 300_000);
-        let mut predictor = MODEL.primed.clone();
+        let mut predictor = Predictor::clone(&MODEL.primed);
         let renewals = plain.iter().filter(|&&byte| {
             let full = predictor.is_full();
             MODEL.renew(&mut predictor);
@@ -518,7 +536,7 @@ mod tests {
     fn the_sample_rows_are_hex_and_make_their_like_cheaper() {
         let mut unread = Predictor::new();
         read(&mut unread, DICTIONARY.as_bytes());
-        let unread = Model { primed: unread };
+        let unread = Model::of(unread);
         let (mut with, mut without) = (0, 0);
         for line in SAMPLE_ROWS.lines() {
             let rows = bytes_of_hex(line);

@@ -24,7 +24,7 @@
 use super::CodecError;
 
 /// How many bytes a context reaches back at most.
-const ORDER: u32 = 8;
+const ORDER: u32 = 6;
 /// A model with more contexts than this, or more places for successors, is full. The dictionary
 /// fills an eighth.
 const CONTEXTS_MAX: usize = 1 << 17;
@@ -123,13 +123,13 @@ struct See {
 
 /// The bytes that longer contexts have ruled out.
 #[derive(Clone)]
-pub(super) struct RuledOut {
+struct RuledOut {
     turns: [u8; 256],
     turn: u8,
 }
 
 impl RuledOut {
-    pub(super) fn has(&self, byte: u8) -> bool {
+    fn has(&self, byte: u8) -> bool {
         self.turns[usize::from(byte)] == self.turn
     }
 
@@ -148,11 +148,10 @@ impl RuledOut {
 
 /// Who says which of the choices it is: the byte to be packed, or the packed body.
 pub(super) trait Chooser {
-    /// Which of these, leaving out what is ruled out; `None` escapes. `total` has the escape in it.
+    /// Which of these, by the number it comes with; `None` escapes. `total` has the escape in it.
     fn choose(
         &mut self,
-        among: &[Successor],
-        ruled_out: &RuledOut,
+        among: impl Iterator<Item = (usize, Successor)>,
         total: u32,
     ) -> Result<Option<usize>, CodecError>;
 
@@ -251,9 +250,53 @@ impl Predictor {
         }
     }
 
+    /// Goes on from here as `other` would, in the memory it has: fresh memory for each body would
+    /// cost more than most bodies do.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        let Self {
+            contexts,
+            places,
+            vacant,
+            text,
+            text_end,
+            here,
+            longest,
+            fallen,
+            found,
+            expected,
+            run,
+            escape_first,
+            high,
+            bins,
+            sees,
+            ruled_out,
+        } = self;
+        contexts.clone_from(&other.contexts);
+        places.clone_from(&other.places);
+        vacant.clone_from(&other.vacant);
+        text.clone_from(&other.text);
+        *text_end = other.text_end;
+        *here = other.here;
+        *longest = other.longest;
+        *fallen = other.fallen;
+        *found = other.found;
+        *expected = other.expected;
+        *run = other.run;
+        *escape_first = other.escape_first;
+        *high = other.high;
+        bins.clone_from(&other.bins);
+        sees.clone_from(&other.sees);
+        ruled_out.clone_from(&other.ruled_out);
+    }
+
     /// Whether it took all the memory that it may. One byte more does no harm.
     pub(super) fn is_full(&self) -> bool {
         self.contexts.len() > CONTEXTS_MAX || self.places.len() > PLACES_MAX
+    }
+
+    /// Whether it takes so much memory that it should not be kept.
+    pub(super) fn is_large(&self) -> bool {
+        self.contexts.len() > CONTEXTS_MAX / 4 || self.places.len() > PLACES_MAX / 4
     }
 
     fn context(&self, index: u32) -> &Context {
@@ -318,8 +361,8 @@ impl Predictor {
     /// Asks a context with several successors, before any byte was ruled out.
     fn ask_first<C: Chooser>(&mut self, chooser: &mut C) -> Result<bool, CodecError> {
         let context = *self.context(self.here);
-        let among = &self.places[context.places()];
-        let Some(nth) = chooser.choose(among, &self.ruled_out, context.total)? else {
+        let among = self.places[context.places()].iter().copied().enumerate();
+        let Some(nth) = chooser.choose(among, context.total)? else {
             self.rule_out(context);
             return Ok(false);
         };
@@ -358,8 +401,14 @@ impl Predictor {
         }
         let context = *self.context(self.here);
         let among = &self.places[context.places()];
-        let left = among.iter().filter(|next| !self.ruled_out.has(next.byte));
-        let sum: u32 = left.map(|next| u32::from(next.count)).sum();
+        let (mut left, mut left_count, mut sum) = ([0_u8; 256], 0, 0);
+        for (nth, next) in among.iter().enumerate() {
+            if !self.ruled_out.has(next.byte) {
+                left[left_count] = nth as u8;
+                left_count += 1;
+                sum += u32::from(next.count);
+            }
+        }
         let see = self.see(context, known);
         let escape = see.map_or(0, |(class, kind)| {
             let see = &mut self.sees[class][kind];
@@ -367,7 +416,8 @@ impl Predictor {
             see.sum -= escape;
             u32::from(escape.max(1))
         });
-        let chosen = chooser.choose(among, &self.ruled_out, sum + escape)?;
+        let left = left[..left_count].iter().map(|&nth| usize::from(nth));
+        let chosen = chooser.choose(left.map(|nth| (nth, among[nth])), sum + escape)?;
         if let Some((class, kind)) = see {
             let see = &mut self.sees[class][kind];
             if chosen.is_none() {
