@@ -1,12 +1,10 @@
 //! What may be written, as data from which a screen can be drawn.
 
-use std::sync::OnceLock;
-
 use sync_core::ids::{AreaRef, GroupId};
 use sync_core::replica::Replica;
 use sync_core::vocabulary::{
-    Act, AreaId, Field, Lane, ListValue, Required, TypeLane, UNITS_CSV, UnitTable, ValueKind,
-    Vocabulary, Writer,
+    Act, AreaId, Field, Lane, ListValue, Required, TypeLane, ValueKind, Vocabulary, Writer,
+    unit_name,
 };
 
 use super::{Phone, group_id};
@@ -345,16 +343,11 @@ pub(super) fn known_group(replica: &Replica, hex: &str) -> Result<GroupId, Phone
     }
 }
 
-/// The name of an area: of a commune or province from the table of units, of a hamlet only where
+/// The name of an area: of a commune or province from the names of units, of a hamlet only where
 /// it is the area of one of the phone's groups.
 pub(super) fn area_name(replica: &Replica, area: AreaRef) -> Option<String> {
-    static UNITS: OnceLock<Option<UnitTable>> = OnceLock::new();
-    let units = UNITS.get_or_init(|| UnitTable::parse("units.csv", UNITS_CSV).ok());
-    let unit = units
-        .as_ref()
-        .and_then(|units| units.area(AreaId::from_bytes(area.0)));
-    if let Some(unit) = unit {
-        return Some(unit.name.clone());
+    if let Some(name) = unit_name(AreaId::from_bytes(area.0)) {
+        return Some(name.to_owned());
     }
     replica
         .groups()

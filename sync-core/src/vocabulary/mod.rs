@@ -25,6 +25,7 @@ mod models;
 mod periods;
 mod sheet;
 mod tables;
+mod unit_names;
 mod units;
 mod units_before;
 
@@ -52,6 +53,7 @@ pub use tables::{
     OpenTypes, Reason, ReasonUse, RecordType, Required, Role, RoleScope, State, StateLevel,
     StopSign, TypeLane, ValueList, View, Writer,
 };
+pub use unit_names::unit_name;
 pub use units::UNITS_CSV;
 pub use units_before::{UNITS_BEFORE_CSV, UnitsBefore};
 
