@@ -9,8 +9,6 @@ use crate::words;
 /// Why a call did nothing. Whatever the name: what was saved before is still there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Error))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
-#[cfg_attr(feature = "web", serde(tag = "name"))]
 pub enum PhoneError {
     /// Scan the code of an invitation first.
     #[error("this phone is not enrolled")]

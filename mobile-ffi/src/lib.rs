@@ -17,7 +17,8 @@ uniffi::setup_scaffolding!();
 mod error;
 mod phone;
 pub mod store;
-#[cfg(feature = "web")]
+// its tests need no browser, so every run of the tests has them
+#[cfg(any(feature = "web", test))]
 pub mod web;
 mod words;
 

@@ -47,7 +47,6 @@ const TABLE_PHONE: u8 = 100;
 /// The host's clocks, as they are now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct Clock {
     /// Wall clock, in seconds since 1970; it may be wrong, and is never a reason to refuse.
     pub wall_s: i64,
@@ -58,7 +57,6 @@ pub struct Clock {
 /// Where the phone sends, and whom it trusts there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Server {
     /// `https://host:port`; the paths are `/v1/enrol` and `/v1/sync`.
     pub url: String,
@@ -69,7 +67,6 @@ pub struct Server {
 /// How the phone stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Status {
     /// Whether a server has taken its request to be enrolled.
     pub enrolled: bool,

@@ -6,11 +6,15 @@
 //! ordinary numbers of JavaScript. Errors are thrown as JSON: the error by `name`, with its own
 //! fields, beside its `words` for the person.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+mod json;
+mod said;
+mod told;
+
 use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
 
+use self::json::{Json, Tell, tell_field};
+use self::said::Said;
 use crate::store::{SealedRow, SealedStore, StoreKey};
 use crate::{Clock, Phone, PhoneError};
 
@@ -18,33 +22,27 @@ use crate::{Clock, Phone, PhoneError};
 type Told = Result<String, String>;
 
 /// An error with its words.
-#[derive(Serialize)]
-struct Fault<'a> {
-    error: &'a PhoneError,
-    words: String,
-}
-
 fn fault(error: &PhoneError) -> String {
-    let words = error.words_vi();
-    json(&Fault { error, words }).unwrap_or_default()
+    let mut json = String::from("{");
+    tell_field(&mut json, "error", error);
+    tell_field(&mut json, "words", &error.words_vi());
+    json.push('}');
+    json
 }
 
-fn json(value: &impl Serialize) -> Told {
-    // nothing that is told here has a shape that JSON lacks
-    serde_json::to_string(value).map_err(|_shape| String::new())
-}
-
-fn tell<T: Serialize>(result: Result<T, PhoneError>) -> Told {
-    result
-        .map_err(|error| fault(&error))
-        .and_then(|value| json(&value))
+fn tell<T: Tell>(result: Result<T, PhoneError>) -> Told {
+    match result {
+        Ok(value) => Ok(json::told(&value)),
+        Err(error) => Err(fault(&error)),
+    }
 }
 
 /// What a host's program says wrongly is its mistake and no news for a screen.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| {
+fn read<T: Said>(text: &str) -> Result<T, String> {
+    let said = Json::read(text).and_then(|json| T::said(&json));
+    said.ok_or_else(|| {
         fault(&PhoneError::StoreFailed {
-            detail: error.to_string(),
+            detail: "what was said is not the JSON that this call takes".to_owned(),
         })
     })
 }
@@ -199,12 +197,12 @@ impl WebPhone {
 
     /// `Phone::status`.
     pub fn status(&self) -> Told {
-        json(&self.phone.status())
+        Ok(json::told(&self.phone.status()))
     }
 
     /// `Phone::server`.
     pub fn server(&self) -> Told {
-        json(&self.phone.server())
+        Ok(json::told(&self.phone.server()))
     }
 
     /// `Phone::high_water`.
@@ -392,13 +390,13 @@ impl WebPhone {
     /// `Phone::wake_at`, in seconds.
     #[wasm_bindgen(js_name = wakeAt)]
     pub fn wake_at(&self, now_s: f64) -> Told {
-        json(&self.phone.wake_at(seconds(now_s)))
+        Ok(json::told(&self.phone.wake_at(seconds(now_s))))
     }
 
     /// `Phone::last_problem`.
     #[wasm_bindgen(js_name = lastProblem)]
     pub fn last_problem(&self) -> Told {
-        json(&self.phone.last_problem())
+        Ok(json::told(&self.phone.last_problem()))
     }
 
     /// `Phone::request`.

@@ -21,7 +21,6 @@ const DEVICE_DIGITS: usize = 8;
 /// Something that was done at the desk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct GroupAct {
     /// Its place in the log, for the next page.
     pub index: u64,

@@ -24,7 +24,6 @@ const OK: u16 = 200;
 /// What the host sends to enrol: `POST {url}/v1/enrol` with `body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct EnrolStep {
     /// Address of the server, without a path.
     pub url: String,

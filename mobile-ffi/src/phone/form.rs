@@ -13,7 +13,6 @@ use crate::PhoneError;
 /// A group that this phone is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Group {
     /// Its id, in hex.
     pub id: String,
@@ -28,7 +27,6 @@ pub struct Group {
 /// A member who may be chosen as the one who writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Member {
     /// Number within the group.
     pub number: u16,
@@ -41,7 +39,6 @@ pub struct Member {
 /// A type of record that a member may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct WritableType {
     /// Stable id.
     pub id: String,
@@ -54,7 +51,6 @@ pub struct WritableType {
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Form {
     /// Id of the type.
     pub type_id: String,
@@ -73,7 +69,6 @@ pub struct Form {
 /// A field of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct FormField {
     /// Stable id, as `save` takes it.
     pub id: String,
@@ -99,7 +94,6 @@ pub struct FormField {
 /// One choice of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct FormChoice {
     /// Stable id.
     pub id: String,

@@ -12,7 +12,6 @@ use crate::{PhoneError, words};
 /// A value for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct FieldInput {
     /// Id of the field, as the form says it.
     pub field: String,
@@ -25,7 +24,6 @@ pub struct FieldInput {
 /// A day of the local calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct DayInput {
     /// Year.
     pub year: i32,
@@ -38,7 +36,6 @@ pub struct DayInput {
 /// A local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
 pub struct TimeInput {
     /// The day.
     pub day: DayInput,
@@ -53,8 +50,6 @@ pub struct TimeInput {
 /// What a person gave. To take a value back, give an empty text or an empty set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
-#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum InputValue {
     /// For `yes_no`.
     YesNo {

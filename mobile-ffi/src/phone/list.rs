@@ -23,8 +23,6 @@ const HEADLINE_CHARS_MAX: usize = 120;
 /// Which records a list shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
-#[cfg_attr(feature = "web", serde(default))]
 pub struct ListFilter {
     /// Of this group, in hex.
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
@@ -52,7 +50,6 @@ pub struct ListFilter {
 /// A row of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Row {
     /// Name of the record, in hex.
     pub record: String,
@@ -75,8 +72,6 @@ pub struct Row {
 /// Where a record is, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
-#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum Phase {
     /// Something of it is on this phone only.
     Queued,
@@ -93,7 +88,6 @@ pub enum Phase {
 /// What stands beside a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct BadgeView {
     /// Where it is.
     pub phase: Phase,
@@ -112,8 +106,6 @@ pub struct BadgeView {
 /// Why a change is not in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
-#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum WaitingWhy {
     /// It is on this phone only.
     Queued,
@@ -130,7 +122,6 @@ pub enum WaitingWhy {
 /// A change that is not in the log yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Waiting {
     /// Name of its record, in hex.
     pub record: String,
@@ -151,7 +142,6 @@ pub struct Waiting {
 /// One value of a change that is not in the log yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct WaitingField {
     /// Label of the field.
     pub label: String,

@@ -15,7 +15,6 @@ use crate::PhoneError;
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct RecordPage {
     /// Its name, in hex.
     pub record: String,
@@ -48,7 +47,6 @@ pub struct RecordPage {
 /// A field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct PageField {
     /// Its id.
     pub id: String,
@@ -67,7 +65,6 @@ pub struct PageField {
 /// A value that somebody said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct SaidView {
     /// Its words.
     pub text: String,
@@ -88,7 +85,6 @@ pub struct SaidView {
 /// A field that is asked for and has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct MissingField {
     /// Its id.
     pub id: String,
@@ -99,7 +95,6 @@ pub struct MissingField {
 /// What an officer said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Remark {
     /// Server time.
     pub said_s: i64,

@@ -27,7 +27,6 @@ const HTTP_OK: u16 = 200;
 /// What the host sends: `POST {url}/v1/sync` with `body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Visit {
     /// Names the visit, for its answer.
     pub id: u64,
@@ -38,7 +37,6 @@ pub struct Visit {
 /// What a visit brought; it is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Visited {
     /// Changes of this phone that the server now has on its disk, in the log.
     pub received_now: u32,
@@ -57,8 +55,6 @@ pub struct Visited {
 /// What the host saw of a visit that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
-#[cfg_attr(feature = "web", derive(serde::Deserialize))]
-#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum VisitFailure {
     /// There is no network, or the name or address cannot be reached.
     NoNetwork,
@@ -78,8 +74,6 @@ pub enum VisitFailure {
 /// What last went wrong on the way to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
-#[cfg_attr(feature = "web", serde(rename_all = "snake_case"))]
 pub enum ProblemKind {
     /// See [`VisitFailure`].
     NoNetwork,
@@ -112,7 +106,6 @@ pub enum ProblemKind {
 /// What the screen says until a visit goes well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Problem {
     /// What it is.
     pub kind: ProblemKind,

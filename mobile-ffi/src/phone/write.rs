@@ -24,7 +24,6 @@ const AREA: &str = "area_id";
 /// What was saved: it is on the disk of this phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct SavedRecord {
     /// Name of the record, in hex.
     pub record: String,
@@ -35,7 +34,6 @@ pub struct SavedRecord {
 /// A record said anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[cfg_attr(feature = "web", derive(serde::Serialize))]
 pub struct Reissued {
     /// Name of the new record, in hex.
     pub record: String,
