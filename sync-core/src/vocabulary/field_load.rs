@@ -86,12 +86,7 @@ pub(super) fn owner(line: &mut Line<'_>, types: &[RecordType]) -> Option<u16> {
         .find(|row| row.id == cell)
         .map(|row| row.number);
     if found.is_none() {
-        let expected = "envelope or the id of a type".to_owned();
-        line.fault(Fault::Unknown {
-            column: "type",
-            value: cell,
-            expected,
-        });
+        line.unknown("type", &cell, "envelope or the id of a type");
         return Some(0);
     }
     found
@@ -176,13 +171,7 @@ fn kind(line: &mut Line<'_>, lists: &Lists) -> ValueKind {
             register: known_register(line),
         },
         unknown => {
-            let value = unknown.to_owned();
-            let expected = "a kind of value".to_owned();
-            line.fault(Fault::Unknown {
-                column: "kind",
-                value,
-                expected,
-            });
+            line.unknown("kind", unknown, "a kind of value");
             ValueKind::Sealed
         }
     };
@@ -199,12 +188,7 @@ fn bound(line: &mut Line<'_>, max: u32) -> u32 {
 fn known_list(line: &mut Line<'_>, lists: &Lists) -> String {
     let value = line.row.cell("list").to_owned();
     if !lists.contains_key(&value) {
-        let expected = "a list of lists.csv".to_owned();
-        line.fault(Fault::Unknown {
-            column: "list",
-            value: value.clone(),
-            expected,
-        });
+        line.unknown("list", &value, "a list of lists.csv");
     }
     value
 }
@@ -221,12 +205,7 @@ fn default(line: &mut Line<'_>, kind: &ValueKind, lists: &Lists) -> Option<u16> 
         .and_then(|list| list.value_by_id(&value))
         .map(|value| value.number);
     if found.is_none() {
-        let expected = "a value of the field's list".to_owned();
-        line.fault(Fault::Unknown {
-            column: "default",
-            value,
-            expected,
-        });
+        line.unknown("default", &value, "a value of the field's list");
     }
     found
 }
@@ -248,12 +227,7 @@ fn open_types(line: &mut Line<'_>, types: &[RecordType]) -> OpenTypes {
         Some(id) => {
             let found = types.iter().find(|row| row.id == id).map(|row| row.number);
             if found.is_none() {
-                let expected = "! and the id of a type".to_owned();
-                line.fault(Fault::Unknown {
-                    column: "open_in",
-                    value: cell.clone(),
-                    expected,
-                });
+                line.unknown("open_in", &cell, "! and the id of a type");
             }
             OpenTypes::Except(found.into_iter().collect())
         }
@@ -287,12 +261,8 @@ fn condition(
         })
     };
     if found.is_none() {
-        let expected = "!field or field=value of the same type".to_owned();
-        line.fault(Fault::Unknown {
-            column: "condition",
-            value: cell,
-            expected,
-        });
+        let expected = "!field or field=value of the same type";
+        line.unknown("condition", &cell, expected);
     }
     found
 }

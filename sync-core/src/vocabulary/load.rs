@@ -181,11 +181,7 @@ fn lanes(loading: &mut Loading<'_>) -> BTreeMap<Lane, String> {
         let lane = line.word("id", &LANES)?;
         if u16::from(lane.number()) != number {
             let expected = lane.number().to_string();
-            line.fault(Fault::Unknown {
-                column: "number",
-                value: number.to_string(),
-                expected,
-            });
+            line.unknown("number", &number.to_string(), &expected);
         }
         Some((lane, line.label("vi")))
     });
@@ -262,12 +258,7 @@ fn types(loading: &mut Loading<'_>, families: &[String]) -> Vec<RecordType> {
             .unwrap_or(TypeLane::Fixed(Lane::Open));
         let family = line.optional("family");
         if let Some(value) = family.clone().filter(|family| !families.contains(family)) {
-            let expected = families.join(", ");
-            line.fault(Fault::Unknown {
-                column: "family",
-                value,
-                expected,
-            });
+            line.unknown("family", &value, &families.join(", "));
         }
         RecordType {
             number,
@@ -307,12 +298,7 @@ fn views(
         };
         let field = fields.iter().find(is_interval).map(|field| field.number);
         if field.is_none() {
-            let expected = "the id of an interval field".to_owned();
-            line.fault(Fault::Unknown {
-                column: "field",
-                value: cell.clone(),
-                expected,
-            });
+            line.unknown("field", &cell, "the id of an interval field");
         }
         let record_type = field_load::owner(line, types);
         let end = line.word("end", &ends)?;

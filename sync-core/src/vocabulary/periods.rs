@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::fault::{Fault, VocabularyFault};
+use super::fault::VocabularyFault;
 use super::sheet::{Line, each_line, read_rows};
 use crate::calendar::{civil_from_days, days_from_civil, read_iso};
 
@@ -189,12 +189,8 @@ fn read(file: &str, text: &str) -> (PeriodCalendars, Vec<VocabularyFault>) {
                 && calendar.valid_to.is_none_or(|to| other.valid_from < to)
         };
         if default && found.all().any(shares_days) {
-            line.fault(Fault::Unknown {
-                column: "default",
-                value: "yes".to_owned(),
-                expected: "no, for another calendar is the default on some of these days"
-                    .to_owned(),
-            });
+            let expected = "no, for another calendar is the default on some of these days";
+            line.unknown("default", "yes", expected);
         }
         found.calendars.insert(number, calendar);
     });
@@ -205,11 +201,7 @@ fn day(line: &mut Line<'_>, column: &'static str) -> Option<i32> {
     let cell = line.row.cell(column).to_owned();
     let day = read_iso(&cell);
     if day.is_none() {
-        line.fault(Fault::Unknown {
-            column,
-            value: cell,
-            expected: "a day, yyyy-mm-dd".to_owned(),
-        });
+        line.unknown(column, &cell, "a day, yyyy-mm-dd");
     }
     day
 }

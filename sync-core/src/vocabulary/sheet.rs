@@ -11,13 +11,15 @@ use super::fault::{Fault, VocabularyFault};
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) line: u64,
-    cells: BTreeMap<&'static str, String>,
+    columns: &'static [&'static str],
+    cells: csv::StringRecord,
 }
 
 impl Row {
     /// The cell of a column; empty when there is none.
     pub(super) fn cell(&self, column: &str) -> &str {
-        self.cells.get(column).map_or("", String::as_str)
+        let at = self.columns.iter().position(|known| *known == column);
+        at.and_then(|at| self.cells.get(at)).unwrap_or_default()
     }
 }
 
@@ -83,12 +85,11 @@ pub(super) fn read_rows(
             );
             continue;
         }
-        let cells = columns
-            .iter()
-            .copied()
-            .zip(record.iter().map(str::to_owned))
-            .collect();
-        rows.push(Row { line, cells });
+        rows.push(Row {
+            line,
+            columns,
+            cells: record,
+        });
     }
     if !header_seen {
         fault(
@@ -197,49 +198,52 @@ impl Line<'_> {
         (!cell.is_empty()).then(|| cell.to_owned())
     }
 
-    /// One word of a closed set; the first of the set stands in for an unknown one.
+    /// Keeps that a cell, or a part of it, is not among what was expected.
+    pub(super) fn unknown(&mut self, column: &'static str, value: &str, expected: &str) {
+        self.fault(Fault::Unknown {
+            column,
+            value: value.to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+
+    /// One word of a closed set.
     pub(super) fn word<T: Copy>(&mut self, column: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let cell = self.row.cell(column);
-        let found = words
-            .iter()
-            .find(|(word, _)| *word == cell)
-            .map(|(_, value)| *value);
-        if found.is_none() {
-            let value = cell.to_owned();
-            let expected = listed(words);
-            self.fault(Fault::Unknown {
-                column,
-                value,
-                expected,
-            });
-        }
-        found
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let at = self.place(column, self.row.cell(column), &known)?;
+        words.get(at).map(|(_, value)| *value)
     }
 
     /// Words of a closed set, separated by `|`.
     pub(super) fn words<T: Copy>(&mut self, column: &'static str, words: &[(&str, T)]) -> Vec<T> {
-        let cell = self.row.cell(column).to_owned();
-        let mut values = Vec::new();
-        for part in cell.split('|').filter(|part| !part.is_empty()) {
-            if let Some((_, value)) = words.iter().find(|(word, _)| *word == part) {
-                values.push(*value);
-                continue;
-            }
-            let expected = listed(words);
-            self.fault(Fault::Unknown {
-                column,
-                value: part.to_owned(),
-                expected,
-            });
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let places = self.places(column, &known);
+        let values = places.into_iter().filter_map(|at| words.get(at));
+        values.map(|(_, value)| *value).collect()
+    }
+
+    fn places(&mut self, column: &'static str, known: &[&str]) -> Vec<usize> {
+        let parts = self.row.cell(column).split('|');
+        let parts = parts.filter(|part| !part.is_empty());
+        parts
+            .filter_map(|part| self.place(column, part, known))
+            .collect()
+    }
+
+    /// Where a word stands in a closed set.
+    fn place(&mut self, column: &'static str, word: &str, known: &[&str]) -> Option<usize> {
+        let found = known.iter().position(|known| *known == word);
+        if found.is_none() {
+            self.unknown(column, word, &known.join(", "));
         }
-        values
+        found
     }
 }
 
 /// Remembers which numbers and ids a table has used, and on which line.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    numbers: BTreeMap<(String, u64), u64>,
+    numbers: BTreeMap<(String, String), u64>,
     ids: BTreeMap<(String, String), u64>,
 }
 
@@ -249,37 +253,36 @@ impl Used {
         if n == 0 {
             return;
         }
-        match self.numbers.get(&(group.to_owned(), n)) {
-            Some(&also_line) => line.fault(Fault::NumberTwice {
+        if let Some(also_line) = taken(&mut self.numbers, group, &n.to_string(), line.row.line) {
+            line.fault(Fault::NumberTwice {
                 what,
                 number: n,
                 also_line,
-            }),
-            None => drop(self.numbers.insert((group.to_owned(), n), line.row.line)),
+            });
         }
     }
 
     /// Takes an id within a group of the table.
     pub(super) fn id(&mut self, line: &mut Line<'_>, what: &'static str, group: &str, id: &str) {
-        match self.ids.get(&(group.to_owned(), id.to_owned())) {
-            Some(&also_line) => line.fault(Fault::IdTwice {
+        if let Some(also_line) = taken(&mut self.ids, group, id, line.row.line) {
+            line.fault(Fault::IdTwice {
                 what,
                 id: id.to_owned(),
                 also_line,
-            }),
-            None => drop(
-                self.ids
-                    .insert((group.to_owned(), id.to_owned()), line.row.line),
-            ),
+            });
         }
     }
 }
 
-/// The words of a closed set, for the message of a fault.
-fn listed<T>(words: &[(&str, T)]) -> String {
-    words
-        .iter()
-        .map(|(word, _)| *word)
-        .collect::<Vec<_>>()
-        .join(", ")
+/// The line that took a name before, or else it is taken for this line.
+fn taken(
+    names: &mut BTreeMap<(String, String), u64>,
+    group: &str,
+    name: &str,
+    line: u64,
+) -> Option<u64> {
+    let name = (group.to_owned(), name.to_owned());
+    let before = names.get(&name).copied();
+    names.entry(name).or_insert(line);
+    before
 }
