@@ -132,12 +132,18 @@ impl Server {
     /// The same; what it says of itself goes there.
     #[track_caller]
     pub(crate) fn telling(data: &Path, args: &[&str], events: Stdio) -> Self {
+        Self::by(program(), data, args, events)
+    }
+
+    /// The same, where `program` runs it.
+    #[track_caller]
+    pub(crate) fn by(mut program: Command, data: &Path, args: &[&str], events: Stdio) -> Self {
         let listen: &[&str] = if args.contains(&"--listen") {
             &[]
         } else {
             &["--listen", "127.0.0.1:0"]
         };
-        let mut child = program()
+        let mut child = program
             .args(["serve", "--data"])
             .arg(data)
             .args(listen)
@@ -190,8 +196,13 @@ impl Server {
 
     /// The same, with arguments.
     pub(crate) fn restart_with(&mut self, args: &[&str]) {
+        self.restart_by(program(), args);
+    }
+
+    /// The same, where `program` runs it.
+    pub(crate) fn restart_by(&mut self, program: Command, args: &[&str]) {
         let home = self._home.take();
-        let next = Self::at(&self.data.clone(), args);
+        let next = Self::by(program, &self.data.clone(), args, Stdio::inherit());
         let before = std::mem::replace(self, next);
         drop(before);
         self._home = home;
@@ -500,6 +511,20 @@ impl Phone {
     pub(crate) fn body(&self) -> Vec<u8> {
         let outgoing = self.replica.poll_request(&self.model, 64 * 1024, 0);
         outgoing.unwrap().body().to_vec()
+    }
+
+    /// The phone as it is now, to begin from here more than once.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            replica: self.replica.clone(),
+            secret: self.secret.clone(),
+            request: self.request.clone(),
+            rows: self.rows.clone(),
+            model: self.model.clone(),
+            address: self.address.clone(),
+            ca: self.ca.clone(),
+            ..*self
+        }
     }
 
     /// Loads the replica again from its rows, as after a restart of the phone.

@@ -74,7 +74,7 @@ fn an_officer_reads_returns_and_the_phone_is_told() {
 }
 
 /// A tip with the first choice that there is.
-fn save_tip(phone: &mut Phone) -> RecordId {
+pub(crate) fn save_tip(phone: &mut Phone) -> RecordId {
     phone.save_as("tip", None, |vocabulary, kind| {
         let field = vocabulary
             .fields_in(kind, Lane::Tip)

@@ -20,6 +20,8 @@ mod quiet_log;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod recovery_ages;
+#[cfg(test)]
 mod starting;
 #[cfg(test)]
 mod visits;
