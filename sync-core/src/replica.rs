@@ -11,6 +11,7 @@
 //! brings the same answer.
 
 mod chains;
+mod keep;
 mod load;
 mod prove;
 mod receive;
@@ -24,6 +25,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use keep::{KEEP_DAYS, KEEP_DAYS_MAX, Left, LetGo};
 pub use load::{LoadError, LoadRow};
 pub use receive::{AnswerError, Next};
 pub use save::{Edit, Job, SaveError};
@@ -34,7 +36,7 @@ use crate::act::{FullAct, Said, TEXT_PART};
 use crate::change::{ChangeRef, FullChange};
 use crate::exchange::{Evidence, FeedSet, feed_list};
 use crate::ids::{
-    ChainId, Feed, GroupId, Hash32, InstallationNonce, KeyId, Logbook, ReadNonce, RecordId,
+    AreaRef, ChainId, Feed, GroupId, Hash32, InstallationNonce, KeyId, Logbook, ReadNonce, RecordId,
 };
 use crate::log::{AsideReason, Digest, Receipt};
 use crate::record::Record;
@@ -139,6 +141,8 @@ pub struct Replica {
     foreign: BTreeMap<ChangeRef, Hash32>,
     of_record: BTreeMap<RecordId, BTreeSet<ChangeRef>>,
     records: BTreeMap<RecordId, Record>,
+    /// What is left of records whose words were let go.
+    left: BTreeMap<RecordId, Left>,
     /// Acts by index.
     acts: BTreeMap<u64, FullAct>,
     /// Acts of an earlier generation that the server has yet to take back.
@@ -244,8 +248,22 @@ impl Replica {
     /// One record for a screen.
     #[must_use]
     pub fn view(&self, id: RecordId) -> Option<RecordView> {
+        self.view_with(id, &|_| None)
+    }
+
+    /// The same, with areas under the names that `area_name` gives.
+    #[must_use]
+    pub fn view_with(
+        &self,
+        id: RecordId,
+        area_name: &dyn Fn(AreaRef) -> Option<String>,
+    ) -> Option<RecordView> {
         let (logbook, record) = self.record(id)?;
-        Some(RecordView::of(record, &self.vocabulary, logbook.lane))
+        let view = RecordView::of_with(record, &self.vocabulary, logbook.lane, area_name);
+        Some(match self.left(id) {
+            Some(Left::Line | Left::Nothing) => view.without_fields(),
+            None => view,
+        })
     }
 
     /// What stands beside a record in a list: where its newest own change is, and the officers'
@@ -375,8 +393,12 @@ impl Replica {
         self.cursors.get(feed).copied().unwrap_or(0)
     }
 
-    /// Merges a record anew from the changes that count for it.
+    /// Merges a record anew from the changes that count for it. One that left this phone has none.
     fn merge(&mut self, id: RecordId) {
+        if self.left(id) == Some(Left::Nothing) {
+            self.records.remove(&id);
+            return;
+        }
         let counting: Vec<FullChange> = self
             .held_of(id)
             .filter(|held| {

@@ -32,7 +32,7 @@ const OCCURRED: FieldKey = FieldKey::plain(2);
 const DAY: FieldKey = FieldKey::plain(3);
 const CORRECTS: FieldKey = FieldKey::plain(21);
 const CORRECTED_BY: FieldKey = FieldKey::plain(22);
-const WITHDRAWN: FieldKey = FieldKey::plain(23);
+pub(crate) const WITHDRAWN: FieldKey = FieldKey::plain(23);
 
 /// Id of the one field that is computed: minutes of the interval `occurred`.
 const DURATION_ID: &str = "duration";
@@ -124,6 +124,17 @@ impl RecordView {
     #[must_use]
     pub fn of(record: &Record, vocabulary: &Vocabulary, lane: Lane) -> Self {
         Self::of_with(record, vocabulary, lane, &|_| None)
+    }
+
+    /// What is left to show of a record whose words left: what it is, and how it stands.
+    #[must_use]
+    pub fn without_fields(mut self) -> Self {
+        self.fields.clear();
+        self.missing.clear();
+        self.author = None;
+        self.day = None;
+        self.area = None;
+        self
     }
 
     /// The view, with areas under the names that `area_name` gives.

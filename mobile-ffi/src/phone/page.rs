@@ -170,14 +170,7 @@ fn page(replica: &Replica, id: RecordId) -> Option<RecordPage> {
 
 /// The view, with the areas that this phone can name.
 pub(super) fn view(replica: &Replica, id: RecordId) -> Option<RecordView> {
-    let (logbook, record) = replica.record(id)?;
-    let name = |area| area_name(replica, area);
-    Some(RecordView::of_with(
-        record,
-        replica.vocabulary(),
-        logbook.lane,
-        &name,
-    ))
+    replica.view_with(id, &|area| area_name(replica, area))
 }
 
 /// The reason for which a record was withdrawn, in words.

@@ -5,6 +5,7 @@
 mod admission;
 mod arrival;
 mod erasure;
+mod letting_go;
 mod office;
 mod quarantine;
 mod restore;

@@ -17,10 +17,10 @@ use crate::log::{AsideReason, Digest, Receipt};
 use crate::replica::state::{
     SETTING_ASSIGNED, SETTING_CONFIRMED, SETTING_GROUPS, SETTING_INSTALLATION, SETTING_NONCE,
     SETTING_RECEIPT, TABLE_ACT, TABLE_CHAIN, TABLE_CHANGE, TABLE_FEED, TABLE_FOREIGN, TABLE_FORKED,
-    TABLE_LOST, TABLE_OFFER, TABLE_RECEIPT, TABLE_SAID, TABLE_SEEN, TABLE_SETTING, put,
+    TABLE_LEFT, TABLE_LOST, TABLE_OFFER, TABLE_RECEIPT, TABLE_SAID, TABLE_SEEN, TABLE_SETTING, put,
 };
 use crate::replica::{
-    Admission, GroupInfo, Held, Identity, OwnChain, Placed, Replica, Seen, Standing, StoreOp,
+    Admission, GroupInfo, Held, Identity, Left, OwnChain, Placed, Replica, Seen, Standing, StoreOp,
 };
 use crate::vocabulary::{Lane, Vocabulary};
 
@@ -247,6 +247,7 @@ impl Replica {
             foreign: BTreeMap::new(),
             of_record: BTreeMap::new(),
             records: BTreeMap::new(),
+            left: BTreeMap::new(),
             acts: BTreeMap::new(),
             offers: Vec::new(),
             lost: BTreeMap::new(),
@@ -344,6 +345,13 @@ impl Replica {
                 let at = ChangeRef::read(&mut Reader::new(key))?;
                 let admission = Admission::read(&mut Reader::new(value))?;
                 self.lost.insert(at, admission);
+                Ok(())
+            }
+            TABLE_LEFT => {
+                let id = RecordId::from_slice(key).ok_or(Malformed::Range)?;
+                let mark = Reader::new(value).u8()?;
+                let left = Left::from_number(mark).ok_or(Malformed::UnknownMark(mark))?;
+                self.left.insert(id, left);
                 Ok(())
             }
             _ => Ok(()),

@@ -14,6 +14,7 @@ use crate::exchange::{
 };
 use crate::ids::{Feed, Hash32, RecordId};
 use crate::log::{Digest, Head, Receipt, answer_hash};
+use crate::replica::keep::erase_act;
 use crate::replica::load::{at_key, setting};
 use crate::replica::state::{
     SETTING_CONFIRMED, SETTING_NONCE, SETTING_RECEIPT, TABLE_ACT, TABLE_FOREIGN, TABLE_LOST,
@@ -456,10 +457,11 @@ impl Replica {
         {
             self.stays(at, next);
         }
-        // what was erased here stays erased, whatever comes again
         if let Some(known) = self.changes.get(&at)
             && known.hash == held.hash
-            && known.full.parts.values.len() < held.full.parts.values.len()
+            // What was erased or let go here stays so, whatever comes again; and what the author
+            // let go, and had to bring back without its words, keeps them here.
+            && (has_more(&held.full, &known.full) || !self.is_erased(at))
         {
             held.full.parts = known.full.parts.clone();
         }
@@ -470,6 +472,13 @@ impl Replica {
         next.touched.extend(self.hold(held));
         self.take_over(at.chain, next);
         self.chain_knows(at, next);
+    }
+
+    /// Whether the log erased something of a change, as far as this phone was told.
+    fn is_erased(&self, at: ChangeRef) -> bool {
+        self.acts.values().any(|full| {
+            matches!(&full.act.said, Said::Control(Control::Erase { change, .. }) if *change == at)
+        })
     }
 
     fn take_act(&mut self, index: u64, full: &FullAct, next: &mut Next) {
@@ -509,9 +518,7 @@ impl Replica {
         let Some((index, full)) = found else {
             return;
         };
-        full.parts.erase(keys);
-        next.ops
-            .push(put(TABLE_ACT, &index.to_be_bytes(), full.to_bytes()));
+        next.ops.push(erase_act(*index, full, keys));
         if let Some(review) = full.review() {
             next.touched.insert(review.record);
         }
@@ -568,6 +575,11 @@ fn stuck(fates: &[Fate]) -> bool {
     fates
         .iter()
         .any(|fate| matches!(fate.outcome, Outcome::Refused | Outcome::Full))
+}
+
+/// Whether words are still in `one` that left `other`.
+fn has_more(one: &FullChange, other: &FullChange) -> bool {
+    one.parts.values.len() > other.parts.values.len()
 }
 
 /// Whether a head shows less of the log than one that this phone has seen.

@@ -11,8 +11,9 @@ use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, RECORD_CHANGES_MAX};
 use crate::policy::{ValueFault, may_create, may_edit, value_fault};
 use crate::replica::load::setting;
 use crate::replica::state::SETTING_INSTALLATION;
-use crate::replica::{Held, OwnChain, Replica, Standing, StoreOp};
+use crate::replica::{Held, Left, OwnChain, Replica, Standing, StoreOp};
 use crate::value::{AUTHOR_KEY, FieldKey, Value};
+use crate::view::WITHDRAWN;
 use crate::vocabulary::{FieldState, Lane, Writer as FieldWriter};
 
 /// What a person wants to save at once.
@@ -68,6 +69,10 @@ pub enum SaveError {
     /// It is more than one save can hold.
     #[error("this is more than can be saved at once: save a part of it first")]
     TooMuch,
+    /// The record is safe on the server, and its words have left this phone: make a new one that
+    /// corrects it. One that still has its line can be withdrawn.
+    #[error("the words of this record have left this phone: make a new one that corrects it")]
+    LetGo,
     /// The record has gathered as many changes as one may: make a new one that corrects it.
     #[error("this record is full: make a new one that corrects it")]
     RecordFull,
@@ -174,6 +179,12 @@ impl Replica {
 
     fn frame(&self, edit: &Edit, clock_s: i64, mono_s: u32) -> Result<(Frame, u16), SaveError> {
         if let Some(id) = edit.record {
+            let withdraws = edit.values.keys().all(|key| *key == WITHDRAWN);
+            match self.left(id) {
+                None => {}
+                Some(Left::Line) if withdraws => {}
+                Some(Left::Line | Left::Nothing) => return Err(SaveError::LetGo),
+            }
             let (logbook, record) = self.record(id).ok_or(SaveError::NoRecord)?;
             if logbook.group != edit.group {
                 return Err(SaveError::OtherGroup);

@@ -128,6 +128,9 @@ pub(super) const TABLE_SAID: u8 = 11;
 /// Change -> what its leaf said, of own changes that the log admitted and lost.
 pub(super) const TABLE_LOST: u8 = 12;
 
+/// What is left of records whose words were let go: record.
+pub(super) const TABLE_LEFT: u8 = 13;
+
 pub(super) const SETTING_INSTALLATION: &[u8] = b"installation";
 pub(super) const SETTING_NONCE: &[u8] = b"nonce";
 pub(super) const SETTING_RECEIPT: &[u8] = b"receipt";
