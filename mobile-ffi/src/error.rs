@@ -72,6 +72,10 @@ pub enum PhoneError {
     /// There is no such record on this phone.
     #[error("this record is not on this phone")]
     RecordNotHere,
+    /// The record is safe on the server and its words have left this phone: make a new one that
+    /// corrects it. One that still has its line can be withdrawn.
+    #[error("the words of this record have left this phone")]
+    RecordLetGo,
     /// The record has gathered as many changes as one may: make a new one that corrects it.
     #[error("this record is full: make a new one that corrects it")]
     RecordFull,
@@ -188,6 +192,7 @@ impl PhoneError {
             },
             SaveError::Nothing => Self::NothingToSave,
             SaveError::TooMuch => Self::TooMuch,
+            SaveError::LetGo => Self::RecordLetGo,
             SaveError::RecordFull => Self::RecordFull,
             // every save holds the phone's lock, so no other can come in between
             SaveError::Stale => Self::StoreFailed {

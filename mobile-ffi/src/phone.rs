@@ -16,13 +16,14 @@ mod tests;
 mod visit;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sync_core::codec::Model;
 use sync_core::ids::{GroupId, RecordId};
 use sync_core::invitation::Invitation;
 use sync_core::keys::Secret;
-use sync_core::replica::{Identity, Job, LoadRow, Replica, Standing};
+use sync_core::replica::{Identity, Job, KEEP_DAYS, LoadRow, Replica, Standing};
 use sync_core::vocabulary::Vocabulary;
 
 pub use acts::GroupAct;
@@ -125,14 +126,20 @@ impl Phone {
         path: String,
         high_water: u64,
         put_aside: Option<String>,
+        now_s: i64,
     ) -> Result<Self, PhoneError> {
         let mut inner = Inner {
             store,
             path,
             saved: Saved::Blank,
             put_aside,
+            has_traces: false,
         };
         inner.load(high_water)?;
+        if matches!(inner.saved, Saved::Enrolled(_)) {
+            // what cannot be written now leaves after the next answer
+            let _later = inner.let_go(now_s);
+        }
         Ok(Self {
             inner: Mutex::new(inner),
         })
@@ -159,6 +166,8 @@ struct Inner {
     path: String,
     saved: Saved,
     put_aside: Option<String>,
+    /// Words left, and their traces are still in the files.
+    has_traces: bool,
 }
 
 impl std::fmt::Debug for Inner {
@@ -305,6 +314,23 @@ impl Inner {
         self.replica()?
             .say_again(&random()?)
             .map_err(|error| PhoneError::of_save(error, |_| String::new()))
+    }
+
+    /// Takes from the phone what is safe and was here long enough; names of the records.
+    fn let_go(&mut self, now_s: i64) -> Result<BTreeSet<RecordId>, PhoneError> {
+        let gone = self.enrolled_mut()?.replica.let_go(KEEP_DAYS, now_s);
+        if !gone.ops.is_empty() {
+            if let Err(error) = self.apply(&gone.ops) {
+                self.reload()?;
+                return Err(error);
+            }
+            self.has_traces = true;
+        }
+        // without room for it now, the next answer tries again
+        if self.has_traces && self.store.compact().is_ok() {
+            self.has_traces = false;
+        }
+        Ok(gone.touched)
     }
 
     fn status(&self) -> Status {

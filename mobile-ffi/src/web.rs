@@ -176,13 +176,15 @@ impl WebPhone {
         place: String,
         high_water: f64,
         put_aside: Option<String>,
+        now_s: f64,
     ) -> Result<Self, String> {
         let bytes = Zeroizing::new(store_key);
         let key = StoreKey::from_slice(&bytes).ok_or_else(|| fault(&PhoneError::WrongKey))?;
         let store = SealedStore::open(&key, rows.0)
             .map_err(|error| fault(&PhoneError::of_store(error, &place)))?;
         let boxed = Box::new(store.clone());
-        let phone = Phone::over(boxed, place, whole(high_water), put_aside)
+        let (high_water, now_s) = (whole(high_water), seconds(now_s));
+        let phone = Phone::over(boxed, place, high_water, put_aside, now_s)
             .map_err(|error| fault(&error))?;
         Ok(Self { phone, store })
     }

@@ -45,6 +45,9 @@ pub(crate) fn error(error: &PhoneError) -> String {
         }
         PhoneError::GroupNotHere => "Máy này không thuộc tổ này.",
         PhoneError::RecordNotHere => "Mục này không có trên máy.",
+        PhoneError::RecordLetGo => {
+            "Nội dung mục này đã an toàn trên máy chủ và không còn trên máy. Ghi mục mới để đính chính."
+        }
         PhoneError::RecordFull => "Mục này đã sửa quá nhiều lần. Ghi mục mới để đính chính.",
         PhoneError::AlreadyWithdrawn => "Mục này đã rút lại rồi.",
         PhoneError::TooMuch => "Nhiều quá cho một lần. Lưu từng phần.",

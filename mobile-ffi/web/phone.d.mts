@@ -6,7 +6,8 @@
 export type PhoneErrorName =
   'NotEnrolled' | 'AlreadyEnrolled' | 'BadCode' | 'CodeRefused' | 'StorageFull' | 'StoreDamaged'
   | 'WrongKey' | 'StoreInUse' | 'StoreFailed' | 'UpdateApp' | 'FieldFault' | 'ChooseMember' |
-  'ChooseType' | 'NoRight' | 'GroupNotHere' | 'RecordNotHere' | 'RecordFull' |
+  'ChooseType' | 'NoRight' | 'GroupNotHere' | 'RecordNotHere' | 'RecordLetGo' |
+  'RecordFull' |
   'AlreadyWithdrawn' | 'TooMuch' | 'NothingToSave' | 'NotAChoice' | 'SearchRefused' |
   'VisitOpen' | 'VisitOver' | 'BadAnswer' | 'Forged' | 'NotKnownThere' | 'Later' | 'ServerFull'
   | 'HttpStatus' | 'NoRandomness';

@@ -84,7 +84,7 @@ export class Phone {
     const kept = new KeptRows();
     for (const [name, value] of rows) kept.add(name, value);
     try {
-      this.#inner = WebPhone.open(kept, key, place, highWater, putAside);
+      this.#inner = WebPhone.open(kept, key, place, highWater, putAside, seconds());
     } finally {
       key.fill(0);
     }

@@ -41,5 +41,6 @@ fn two_thousand_short_seeds_hold() {
     assert!(sum(|o| u64::from(o.generations)) > 20, "no server was lost");
     assert!(sum(|o| o.in_two) > 500, "no phone was in two groups");
     assert!(sum(|o| o.moved) > 100, "nothing was said anew elsewhere");
+    assert!(sum(|o| o.let_go) > 500, "no phone let anything go");
     assert!(sum(|o| o.hidden) > 10_000, "there was nothing to leak");
 }

@@ -1,6 +1,6 @@
 //! Lists: the records of this phone, and what has not reached the log yet, with why.
 
-use sync_core::change::{Act, FullChange};
+use sync_core::change::{Act, FullChange, Secret};
 use sync_core::ids::{GroupId, RecordId};
 use sync_core::record::Record;
 use sync_core::replica::{Replica, Standing};
@@ -236,6 +236,11 @@ fn type_label(replica: &Replica, full: &FullChange) -> Option<String> {
 }
 
 fn said(replica: &Replica, full: &FullChange) -> Vec<WaitingField> {
+    // of what left this phone only what proves it waits, for a server that was restored
+    let left = replica.left(full.change.record).is_some();
+    if left && matches!(full.parts.secret, Secret::Salts(_)) {
+        return Vec::new();
+    }
     let vocabulary = replica.vocabulary();
     full.change
         .slots

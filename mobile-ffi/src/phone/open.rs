@@ -30,7 +30,7 @@ impl Phone {
             Opened::StartedFresh { aside } => Some(aside.display().to_string()),
             Opened::Created | Opened::Existing => None,
         };
-        Self::over(Box::new(store), path, high_water, put_aside)
+        Self::over(Box::new(store), path, high_water, put_aside, now_s)
     }
 
     /// Puts the store at `path` aside, whole, and opens a new one: for `StoreDamaged`. The phone

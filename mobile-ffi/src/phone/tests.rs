@@ -1,6 +1,7 @@
 //! Phones against the real hub, in one process: no socket, a store in memory that can be copied,
 //! filled up and read again, as the disk of a phone can.
 
+mod keeping;
 mod story;
 mod trouble;
 
@@ -33,13 +34,28 @@ impl Disk {
     fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
     }
+    fn holds(&self, words: &str) -> bool {
+        let store = self.0.lock().unwrap();
+        let mut found = false;
+        for table in 0..=u8::MAX {
+            let seen = store.scan(table, &mut |_, value| {
+                found |= value.windows(words.len()).any(|at| at == words.as_bytes());
+                Ok(())
+            });
+            seen.unwrap();
+        }
+        found
+    }
     fn fill(&self) {
         let mut store = self.0.lock().unwrap();
         store.fail_next_apply(StoreError::StorageFull);
     }
     fn open(&self, high_water: u64) -> Phone {
+        self.open_at(high_water, NOW_S)
+    }
+    fn open_at(&self, high_water: u64, now_s: i64) -> Phone {
         let store = Box::new(self.clone());
-        Phone::over(store, "disk".to_owned(), high_water, None).unwrap()
+        Phone::over(store, "disk".to_owned(), high_water, None, now_s).unwrap()
     }
 }
 

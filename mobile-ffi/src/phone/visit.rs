@@ -273,6 +273,9 @@ impl Inner {
         } else {
             0
         };
+        let mut touched = next.touched.clone();
+        // the answer is on the disk; what cannot leave now leaves after the next one
+        touched.extend(self.let_go(now_s).unwrap_or_default());
         let enrolled = self.enrolled_mut()?;
         let after = Tally::of(&enrolled.replica);
         let again = enrolled.traffic.may_come_again(&next) || said_again > 0;
@@ -285,7 +288,7 @@ impl Inner {
             refused_now: after.refused.saturating_sub(before.refused),
             said_again,
             again,
-            touched: next.touched.iter().map(ToString::to_string).collect(),
+            touched: touched.iter().map(ToString::to_string).collect(),
             high_water: enrolled.replica.high_water(),
         })
     }

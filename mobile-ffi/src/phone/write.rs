@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sync_core::change::ChangeRef;
 use sync_core::ids::{ChainId, GroupId, Logbook, RecordId};
 use sync_core::record::Record;
-use sync_core::replica::{Edit, Replica};
+use sync_core::replica::{Edit, Left, Replica};
 use sync_core::value::{FieldKey, Value};
 use sync_core::view::{ReissueError, Told, choice, corrected_by, reissue};
 use sync_core::vocabulary::{ReasonUse, Vocabulary};
@@ -251,6 +251,9 @@ fn plan_reissue(
 ) -> Result<(Edit, Edit, Vec<String>), PhoneError> {
     let vocabulary = replica.vocabulary();
     let (logbook, known) = found(replica, id)?;
+    if replica.left(id).is_some() {
+        return Err(PhoneError::RecordLetGo); // what it said cannot be said anew
+    }
     let reason = withdraw_reason(vocabulary, logbook, reason)?;
     let plan = reissue(
         known,
@@ -333,6 +336,9 @@ impl Inner {
 }
 
 fn found(replica: &Replica, id: RecordId) -> Result<(Logbook, &Record), PhoneError> {
+    if replica.left(id) == Some(Left::Nothing) {
+        return Err(PhoneError::RecordLetGo);
+    }
     replica.record(id).ok_or(PhoneError::RecordNotHere)
 }
 

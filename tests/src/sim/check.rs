@@ -1,12 +1,16 @@
 //! What must hold when a world has come to rest.
 
-use sync_core::change::FullChange;
+use std::collections::BTreeSet;
+
+use sync_core::act::{Control, Said};
+use sync_core::change::{FullChange, Secret};
 use sync_core::exchange::feed_list;
 use sync_core::hub::facts;
 use sync_core::hub::ledger::{MemoryLedger, Table, View as _};
 use sync_core::ids::{Feed, Logbook};
 use sync_core::log::EntryKind;
 use sync_core::replica::Standing;
+use sync_core::value::AUTHOR_KEY;
 
 use crate::sim::SimPhone;
 use crate::sim::world::{Outcome, World};
@@ -28,6 +32,7 @@ impl World {
         self.nothing_lost()?;
         self.nobody_stuck()?;
         let rivals = self.same_everywhere()?;
+        let let_go = self.nothing_let_go_is_lost()?;
         let hidden = self.nothing_leaked()?;
         let mut rebuilt = self.ledger.clone();
         self.hub
@@ -50,6 +55,7 @@ impl World {
             rivals,
             in_two: self.in_two(),
             moved: self.moved,
+            let_go,
             hidden,
         })
     }
@@ -96,6 +102,51 @@ impl World {
         Ok(())
     }
 
+    /// What phones let go has left them, and the log has all its words but those that were erased.
+    /// Gives how many records left.
+    fn nothing_let_go_is_lost(&self) -> Result<u64, String> {
+        let (mut erased, mut wordless) = (BTreeSet::new(), Vec::new());
+        let size = facts::log_state(&self.ledger).map_or(0, |state| state.size);
+        for index in 0..size {
+            if let Ok(Some(full)) = facts::full_change(&self.ledger, index)
+                && matches!(full.parts.secret, Secret::Salts(_))
+            {
+                wordless.push(full.change.at);
+            } else if let Ok(Some(full)) = facts::full_act(&self.ledger, index)
+                && let Said::Control(Control::Erase { change, .. }) = full.act.said
+            {
+                erased.insert(change);
+            }
+        }
+        if let Some(at) = wordless.iter().find(|at| !erased.contains(*at)) {
+            return Err(format!(
+                "the words of {at:?} are gone, and nobody erased them"
+            ));
+        }
+        let mut left = BTreeSet::new();
+        for (nth, phone) in self.phones.iter().enumerate().filter(|(_, p)| !p.gone) {
+            let safe_size = phone.replica.receipt().map_or(0, |r| r.head.safe_size);
+            for (full, standing) in phone.replica.changes() {
+                let change = &full.change;
+                let placed = phone.replica.placed(change.at);
+                if phone.replica.left(change.record).is_none()
+                    || standing != Standing::Received
+                    || placed.is_none_or(|(index, _)| index >= safe_size)
+                {
+                    continue;
+                }
+                left.insert((nth, change.record));
+                if full.parts.values.keys().any(|key| *key != AUTHOR_KEY) {
+                    return Err(format!(
+                        "phone {nth} still has the words of {:?}",
+                        change.at
+                    ));
+                }
+            }
+        }
+        Ok(u64::try_from(left.len()).unwrap_or(u64::MAX))
+    }
+
     fn nobody_stuck(&self) -> Result<(), String> {
         for (nth, phone) in self.phones.iter().enumerate() {
             if phone.gone || self.is_unknown(phone) {
@@ -138,7 +189,8 @@ impl World {
                 continue;
             }
             for (id, logbook, record) in phone.replica.records() {
-                if !self.follows(phone, logbook, record.change(record.creator()))
+                if phone.replica.left(*id).is_some()
+                    || !self.follows(phone, logbook, record.change(record.creator()))
                     || self.lost_with_its_author(phone, record)
                 {
                     continue;
@@ -203,7 +255,9 @@ impl World {
                 lane: row.lane,
             };
             let feed = Feed::of_records(logbook, row.device);
-            if feeds.contains(&feed) && phone.replica.record(row.record).is_none() {
+            let here = phone.replica.record(row.record).is_some()
+                || phone.replica.left(row.record).is_some();
+            if feeds.contains(&feed) && !here {
                 return Err(format!("phone {nth} lacks record {}", row.record));
             }
         }

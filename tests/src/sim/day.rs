@@ -27,6 +27,9 @@ impl World {
     pub fn step(&mut self) -> Result<(), String> {
         self.now_s += i64::try_from(self.dice.below(4_000)).unwrap_or(0);
         let nth = self.dice.below(self.phones.len());
+        if self.keeps_copy {
+            self.follow_with_copy()?;
+        }
         match self.dice.below(100) {
             0..=34 => self.write(nth),
             35..=74 => self.visit(nth, true).map(|_| ()),
@@ -90,6 +93,21 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A copy on another disk follows now and then, and now and then a day goes by.
+    fn follow_with_copy(&mut self) -> Result<(), String> {
+        if self.dice.chance(8) {
+            self.now_s += i64::try_from(self.dice.below(2 * 86_400)).unwrap_or(0);
+        }
+        if !self.dice.chance(25) {
+            return Ok(());
+        }
+        let size = facts::log_state(&self.ledger).map_or(0, |state| state.size);
+        self.copy = Some(self.ledger.clone());
+        self.hub
+            .note_safe(&mut self.ledger, size, self.now_s)
+            .map_err(|fault| fault.to_string())
     }
 
     /// A person saves something on a phone.
@@ -165,7 +183,9 @@ impl World {
         let phone = &self.phones[nth];
         let groups: Vec<GroupId> = phone.replica.groups().map(|(group, _)| group).collect();
         let records = phone.replica.records();
-        let standing = records.filter(|(_, _, record)| record.field(WITHDRAWN).is_none());
+        let standing = records.filter(|(id, _, record)| {
+            record.field(WITHDRAWN).is_none() && phone.replica.left(**id).is_none()
+        });
         let known: Vec<RecordId> = standing.map(|(id, ..)| *id).collect();
         let id = self.dice.pick(&known).copied();
         let found = id.and_then(|id| Some((id, phone.replica.record(id)?)));
@@ -344,7 +364,9 @@ impl World {
     /// The server's disk is lost and an old backup put in its place. A phone that it does not know
     /// any more may be enrolled at once, in whatever group, before it has shown what it has.
     fn restore_server(&mut self, nth: usize) -> Result<(), String> {
-        let Some(backup) = self.dice.pick(&self.backups).cloned() else {
+        let picked = self.dice.pick(&self.backups).cloned();
+        // what a copy confirmed is not given up for an older backup
+        let Some(backup) = self.copy.clone().or(picked) else {
             return Ok(());
         };
         self.ledger = backup;

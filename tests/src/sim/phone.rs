@@ -57,6 +57,9 @@ pub(super) fn found(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
+/// Days after which records leave a phone: as many as a world of some hundred steps has.
+const SIM_KEEP_DAYS: u16 = 1;
+
 /// A phone.
 #[derive(Debug, Clone)]
 pub struct SimPhone {
@@ -160,6 +163,7 @@ impl SimPhone {
         model: &Model,
         outgoing: &Outgoing,
         body: &[u8],
+        now_s: i64,
         rough: bool,
         dice: &mut Dice,
         said: &mut Vec<(ChangeRef, FullChange)>,
@@ -171,6 +175,7 @@ impl SimPhone {
             return Ok(next);
         }
         self.disk.apply(&next.ops);
+        self.let_go(now_s, rough, dice);
         while let Ok(Some(job)) = self.replica.say_again(&dice.bytes()) {
             self.disk.apply(job.ops());
             if let Some(old) = job.says_again() {
@@ -183,6 +188,17 @@ impl SimPhone {
             self.high_water = self.replica.high_water();
         }
         Ok(next)
+    }
+
+    /// What is due leaves, by the phone's own clock.
+    fn let_go(&mut self, now_s: i64, rough: bool, dice: &mut Dice) {
+        let clock_s = now_s.saturating_add(self.clock_error_s);
+        let gone = self.replica.let_go(SIM_KEEP_DAYS, clock_s);
+        if rough && !gone.ops.is_empty() && dice.chance(20) {
+            self.restart(); // killed before it was written: it leaves the next time
+            return;
+        }
+        self.disk.apply(&gone.ops);
     }
 
     /// A device key of the dice.

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub in_two: u64,
     /// Records that were said anew in another group.
     pub moved: u64,
+    /// Records whose words a phone let go, counted for each phone.
+    pub let_go: u64,
     /// Changes and acts of the log, for each phone, that it was never allowed to see.
     pub hidden: u64,
 }
@@ -57,6 +59,7 @@ impl std::ops::AddAssign for Outcome {
         self.rivals += other.rivals;
         self.in_two += other.in_two;
         self.moved += other.moved;
+        self.let_go += other.let_go;
         self.hidden += other.hidden;
     }
 }
@@ -93,6 +96,10 @@ pub struct World {
     pub(super) shown: BTreeMap<KeyId, Shown>,
     /// Records that were said anew in another group.
     pub(super) moved: u64,
+    /// Whether a copy on another disk follows: then phones let go what it holds.
+    pub(super) keeps_copy: bool,
+    /// The copy, as far as it followed.
+    pub(super) copy: Option<MemoryLedger>,
 }
 
 impl World {
@@ -103,6 +110,7 @@ impl World {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut world = Self::without_phones(seed);
+        world.keeps_copy = seed % 3 == 0;
         for _ in 0..world.dice.below(GROUPS_MAX) {
             let roles: Vec<u16> = (0..2 + world.dice.below(4)).map(|_| world.role()).collect();
             world.found(&roles);
@@ -154,6 +162,8 @@ impl World {
             said_in: BTreeMap::new(),
             shown: BTreeMap::new(),
             moved: 0,
+            keeps_copy: false,
+            copy: None,
         };
         let begun =
             world.desk(|hub, ledger, acting| Ok(hub.begin_log(ledger, acting).map(|_| ())?));
