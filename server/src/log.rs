@@ -100,6 +100,8 @@ pub enum Doing {
 pub enum StandbyFault {
     /// The other disk, or the database there.
     Disk,
+    /// The other disk is not there, or not the one that the copy was on.
+    Absent,
     /// It has entries that the log lacks.
     Parted,
 }

@@ -513,6 +513,11 @@ impl Metrics {
     pub(crate) fn standby_failing(&self, failing: bool) {
         self.standby_failing.set(i64::from(failing));
     }
+
+    /// Whether the copy is kept and does not follow, as far as this process knows.
+    pub(crate) fn is_standby_failing(&self) -> bool {
+        self.standby_failing.get() != 0
+    }
 }
 
 /// How a handshake ended.

@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::keys::KeyError;
 use crate::refused::{Doing, refused};
+use crate::settings::SettingsError;
 use crate::store::StoreOpenError;
 
 /// Why something was not backed up, copied or restored. What was there before is unchanged.
@@ -101,6 +102,18 @@ pub enum RecoveryError {
         /// How the two differ.
         why: String,
     },
+    /// Where a copy was kept there is none.
+    #[error(
+        "the copy that was kept in {path} is not there: mount its disk. To begin another one \
+         there, serve once with --no-standby"
+    )]
+    Absent {
+        /// The directory of the copy.
+        path: PathBuf,
+    },
+    /// A setting cannot be kept.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The copy lies on the same disk as the data.
     #[error(
         "{path} lies on the same disk as the data: a copy there is lost with it. Name a directory \

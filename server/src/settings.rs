@@ -43,6 +43,9 @@ pub struct Settings {
     /// The operator vouches that this directory lies on another disk, whatever the system says.
     #[serde(default)]
     pub standby_same_disk: bool,
+    /// A copy was kept in this directory once: when it is not there, its disk is not.
+    #[serde(default)]
+    pub standby_used: bool,
     /// When the last backup was made, in seconds since 1970.
     #[serde(default)]
     pub backed_up_s: Option<i64>,

@@ -30,7 +30,7 @@ use crate::log::{self, Doing, Event};
 use crate::now_s;
 use crate::office::{Begin, Office, TLS_NAME};
 use crate::recovery::RecoveryError;
-use crate::recovery::standby::{self, Standby};
+use crate::recovery::standby::{self, Keeper};
 use crate::settings::{LISTEN_DEFAULT, Settings};
 use crate::tls::Identity;
 use crate::writer::WriteError;
@@ -162,8 +162,7 @@ fn run(office: &Arc<Office>, args: &ServeArgs, around: Around) -> Result<Outcome
 /// Begins to keep the copy, or says that there is none: then nothing counts as safe.
 fn start_standby(office: &Arc<Office>) -> Result<Option<standby::Running>, Outcome> {
     let failed = |why: RecoveryError| Outcome::failed(NO_DATA, why.to_string());
-    let settings = office.settings();
-    let Some(path) = settings.standby else {
+    let Some(path) = office.settings().standby else {
         let forgotten = office.writer().act(|hub, ledger| {
             if hub.state(ledger)?.safe_size > 0 {
                 hub.note_safe(ledger, 0, now_s())?;
@@ -175,13 +174,9 @@ fn start_standby(office: &Arc<Office>) -> Result<Option<standby::Running>, Outco
             Err(why) => Err(Outcome::failed(NOT_DONE, format!("{why:?}"))),
         };
     };
-    // asked each time: the other disk may not be mounted today
-    if !settings.standby_same_disk {
-        standby::refuse_same_disk(office.directory(), &path).map_err(failed)?;
-    }
-    let opened = Standby::open(Arc::clone(office), &path).map_err(failed)?;
-    let started = opened.start();
-    started
+    let keeper = Keeper::begin(Arc::clone(office), path).map_err(failed)?;
+    keeper
+        .start()
         .map(Some)
         .map_err(|cause| Outcome::failed(NOT_DONE, format!("the system gives no thread: {cause}")))
 }
@@ -212,11 +207,14 @@ fn merge(settings: &mut Settings, args: &ServeArgs) {
         settings.public_url.clone_from(&args.public_url);
     }
     if let Some(path) = &args.standby {
-        settings.standby = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        let path = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        settings.standby_used &= settings.standby == path;
+        settings.standby = path;
         settings.standby_same_disk = args.standby_same_disk;
     }
     if args.no_standby {
         settings.standby = None;
+        settings.standby_used = false;
     }
     for name in &args.name {
         if !settings.names.contains(name) {

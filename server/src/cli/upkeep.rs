@@ -49,7 +49,7 @@ pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
             snapshot.verify_audit()?,
         ))
     })?;
-    let text = format!(
+    let mut text = format!(
         "{} entries: {}\n{} chains, {} statements checked, {} changes with erased values\n{} audit \
          entries",
         report.entries,
@@ -59,6 +59,16 @@ pub(super) fn verify(office: &Office) -> Result<Outcome, NotDone> {
         report.erased,
         audit.count
     );
+    if let Some(path) = office.settings().standby {
+        let safe_size = office.read(|snapshot| hub.state(snapshot))?.safe_size;
+        text.push_str(&format!(
+            "\nthe copy in {} has confirmed {safe_size} of them",
+            path.display()
+        ));
+        if office.metrics().is_standby_failing() {
+            text.push_str(" and does not follow: look after its disk");
+        }
+    }
     let mut faults: Vec<String> = report
         .faults
         .iter()

@@ -1,8 +1,11 @@
 //! The thread that keeps a copy of the data on another disk. What the copy has confirmed is safe:
 //! the heads say so, and phones tell their people.
 //!
-//! A copy that cannot be written stops nothing: the server goes on, the size that counts as safe
-//! stands still, and the operator is told once.
+//! A copy that cannot be written stops nothing: the server goes on, also when it starts, the size
+//! that counts as safe stands still, the operator is told once, and the copy is opened again until
+//! it can be. Only where none was kept before does a fault keep the server from starting: there it
+//! is a slip of the pen, and someone looks. So does a copy that has what the log lacks: the log may
+//! be the wrong one, and what people write belongs on the right one.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,10 +23,14 @@ use super::{RecoveryError, told};
 use crate::log::{self, Disk, Event, StandbyFault as Why};
 use crate::now_s;
 use crate::office::{Office, create_directory};
-use crate::store::SqliteStore;
+use crate::store::{DATABASE_NAME, SqliteStore};
 
 /// How often the copy follows.
 pub const EVERY: Duration = Duration::from_secs(1);
+/// How long a copy that cannot be used is left alone at first; twice as long each time.
+pub const RETRY_FIRST: Duration = EVERY;
+/// How long at most.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(60);
 /// Entries that one step takes over, so that no step keeps the log from shrinking for long.
 pub const STEP_ENTRIES: u64 = 5_000;
 /// How often accounts, areas and the access log follow when the log itself stands still.
@@ -60,12 +67,23 @@ impl Running {
 }
 
 impl Standby {
-    /// Opens the copy in `path`, or begins one there, and seals the keys into it.
+    /// Opens the copy in `path`, or begins the first one there, and seals the keys into it.
     ///
     /// # Errors
     /// [`RecoveryError`]; a copy that has more than the log is left as it is.
     pub fn open(office: Arc<Office>, path: &Path) -> Result<Self, RecoveryError> {
         let recipient = recipient(&office)?;
+        // asked each time: the other disk may not be mounted now, and what lies under its mount
+        // point is no copy
+        let settings = office.settings();
+        if settings.standby_used && !path.join(DATABASE_NAME).exists() {
+            return Err(RecoveryError::Absent {
+                path: path.to_owned(),
+            });
+        }
+        if !settings.standby_same_disk {
+            refuse_same_disk(office.directory(), path)?;
+        }
         create_directory(path).map_err(told(path))?;
         let (store, _opened) = SqliteStore::open(path)?;
         let data = office.directory().to_owned();
@@ -80,7 +98,16 @@ impl Standby {
         recipient.seal(&path.join(SEALED_KEYS_NAME), |archive| {
             add_keys(archive, &data)
         })?;
+        standby.note_used()?;
         Ok(standby)
+    }
+
+    fn note_used(&self) -> Result<(), RecoveryError> {
+        let mut settings = self.office.settings();
+        if !std::mem::replace(&mut settings.standby_used, true) {
+            self.office.change_settings(settings)?;
+        }
+        Ok(())
     }
 
     /// Follows for one step; `true` when there is more.
@@ -136,6 +163,38 @@ impl Standby {
             )))
         })
     }
+}
+
+/// What the thread works on: the copy while it can be used.
+#[derive(Debug)]
+pub struct Keeper {
+    office: Arc<Office>,
+    path: PathBuf,
+    copy: Option<Standby>,
+    wait: Duration,
+}
+
+impl Keeper {
+    /// Opens the copy. One that was kept before and cannot be used now is opened later.
+    ///
+    /// # Errors
+    /// [`RecoveryError`]: the first set-up failed, or the copy has what the log lacks.
+    pub fn begin(office: Arc<Office>, path: PathBuf) -> Result<Self, RecoveryError> {
+        let was_kept = office.settings().standby_used;
+        let opened = Standby::open(Arc::clone(&office), &path);
+        let mut keeper = Self {
+            office,
+            path,
+            copy: None,
+            wait: EVERY,
+        };
+        match opened {
+            Ok(copy) => keeper.copy = Some(copy),
+            Err(why) if was_kept && may_pass(&why) => keeper.failed(&why),
+            Err(why) => return Err(why),
+        }
+        Ok(keeper)
+    }
 
     /// Starts the thread.
     ///
@@ -150,34 +209,71 @@ impl Standby {
     }
 
     fn run(mut self, asked: &Receiver<()>) {
-        let mut failing = false;
         loop {
-            let stopping = !matches!(asked.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
-            loop {
-                match self.step() {
-                    Ok(more) => {
-                        if std::mem::take(&mut failing) {
-                            self.office.metrics().standby_failing(false);
-                            log::tell(Event::Disk(Disk::StandbyFollows));
-                        }
-                        if !more {
-                            break;
-                        }
-                    }
-                    Err(why) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            self.office.metrics().standby_failing(true);
-                            let fault = why_of(&why);
-                            log::tell(Event::Disk(Disk::StandbyFails { fault }));
-                        }
-                        break;
-                    }
-                }
+            let asked = asked.recv_timeout(self.wait);
+            match self.follow() {
+                Ok(()) => self.follows(),
+                Err(why) => self.failed(&why),
             }
-            if stopping {
+            if !matches!(asked, Err(RecvTimeoutError::Timeout)) {
                 return;
             }
         }
+    }
+
+    /// Brings the copy to where the log is, after opening it again if it could not be used.
+    fn follow(&mut self) -> Result<(), RecoveryError> {
+        let mut copy = match self.copy.take() {
+            Some(copy) => copy,
+            None => Standby::open(Arc::clone(&self.office), &self.path)?,
+        };
+        while copy.step()? {}
+        self.copy = Some(copy);
+        Ok(())
+    }
+
+    fn follows(&mut self) {
+        self.wait = EVERY;
+        if self.office.metrics().is_standby_failing() {
+            self.office.metrics().standby_failing(false);
+            log::tell(Event::Disk(Disk::StandbyFollows));
+        }
+    }
+
+    /// A copy that failed is opened anew: its disk may be another by then.
+    fn failed(&mut self, why: &RecoveryError) {
+        if self.office.metrics().is_standby_failing() {
+            self.wait = self.wait.saturating_mul(2).min(RETRY_LONGEST);
+            return;
+        }
+        self.wait = RETRY_FIRST;
+        self.office.metrics().standby_failing(true);
+        let fault = why_of(why);
+        log::tell(Event::Disk(Disk::StandbyFails { fault }));
+    }
+}
+
+/// Whether a copy that cannot be used may be usable later without anybody at this server.
+fn may_pass(why: &RecoveryError) -> bool {
+    match why {
+        RecoveryError::Absent { .. }
+        | RecoveryError::SameDisk { .. }
+        | RecoveryError::File { .. }
+        | RecoveryError::Unread { .. }
+        | RecoveryError::Store(_)
+        | RecoveryError::Ledger(_) => true,
+        RecoveryError::NoOfflineKey
+        | RecoveryError::Recipient(_)
+        | RecoveryError::Identity { .. }
+        | RecoveryError::Sealed { .. }
+        | RecoveryError::Foreign { .. }
+        | RecoveryError::Missing { .. }
+        | RecoveryError::NoParts { .. }
+        | RecoveryError::Taken { .. }
+        | RecoveryError::NotEmpty { .. }
+        | RecoveryError::Parted { .. }
+        | RecoveryError::Settings(_)
+        | RecoveryError::Key(_) => false,
     }
 }
 
@@ -185,6 +281,11 @@ impl Standby {
 fn why_of(error: &RecoveryError) -> Why {
     if matches!(error, RecoveryError::Parted { .. }) {
         Why::Parted
+    } else if matches!(
+        error,
+        RecoveryError::Absent { .. } | RecoveryError::SameDisk { .. }
+    ) {
+        Why::Absent
     } else {
         Why::Disk
     }

@@ -204,6 +204,117 @@ fn a_copy_that_knows_more_than_the_data_is_not_overwritten() {
     assert!(restore(&copy, &data, &key, &[]).ok().contains("1 changes"));
 }
 
+/// Waits until the copy has confirmed the record, or never does.
+fn is_safe(phone: &mut Phone, record: sync_core::ids::RecordId, tries: u32) -> bool {
+    for _ in 0..tries {
+        phone.sync();
+        if phone.replica.badge(record).safe {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    false
+}
+
+/// Tries that are enough for the longest pause between two looks at a copy.
+const LONG: u32 = 300;
+
+#[test]
+fn a_copy_whose_disk_is_away_keeps_no_village_waiting() {
+    let mut server = Server::new();
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    with_key(&server);
+    let copy = beside(&server, "copy");
+    let start = ["--standby", &copy, "--standby-same-disk"];
+    server.stop();
+    server.restart_with(&start);
+    phone.follow(&server);
+    let first = phone.save("trên hai đĩa");
+    assert!(is_safe(&mut phone, first, LONG));
+    server.stop();
+
+    // its mount point, empty; a file in its place; and what lies there is no database
+    let (away, place) = (beside(&server, "away"), Path::new(&copy));
+    fs::rename(&copy, &away).unwrap();
+    fs::create_dir(&copy).unwrap();
+    server.restart_with(&start);
+    phone.follow(&server);
+    let second = phone.save("trên một đĩa");
+    assert!(!is_safe(&mut phone, second, 5), "an empty mount point");
+    assert!(phone.replica.badge(first).safe, "where it was confirmed");
+    let told = server.verified();
+    assert!(told.contains("does not follow"), "{told}");
+    let laid = fs::read_dir(&copy).unwrap().count();
+    assert_eq!(laid, 0, "nothing is begun where the disk is not");
+    server.stop();
+    fs::remove_dir(&copy).unwrap();
+    fs::write(&copy, "một tệp").unwrap();
+    server.restart_with(&start);
+    phone.follow(&server);
+    assert!(!is_safe(&mut phone, second, 3), "a file in its place");
+    server.stop();
+    fs::remove_file(&copy).unwrap();
+    fs::create_dir(&copy).unwrap();
+    fs::write(place.join("binhyen.db"), "không phải cơ sở dữ liệu").unwrap();
+    server.restart_with(&start);
+    phone.follow(&server);
+    assert!(!is_safe(&mut phone, second, 3), "no database");
+
+    // the disk comes back while the server runs
+    fs::remove_dir_all(&copy).unwrap();
+    fs::rename(&away, &copy).unwrap();
+    assert!(is_safe(&mut phone, second, LONG));
+    let told = server.verified();
+    assert!(!told.contains("does not follow"), "{told}");
+    assert!(told.contains("has confirmed"), "{told}");
+    // without the operator's word nothing begins anew, and with it something does
+    server.stop();
+    fs::remove_dir_all(&copy).unwrap();
+    server.restart_with(&start);
+    phone.follow(&server);
+    let third = phone.save("sau khi mất bản sao");
+    assert!(!is_safe(&mut phone, third, 3));
+    server.stop();
+    server.restart_with(&["--no-standby"]);
+    server.stop();
+    server.restart_with(&start);
+    phone.follow(&server);
+    assert!(is_safe(&mut phone, third, LONG));
+    let again = server.data.parent().unwrap().join("khác");
+    server.stop();
+    fs::write(&again, "một tệp").unwrap();
+    let other = [
+        "serve",
+        "--standby",
+        again.to_str().unwrap(),
+        "--standby-same-disk",
+    ];
+    command(&server.data, &other).fails(3);
+}
+
+#[test]
+fn a_copy_that_was_on_another_disk_is_not_begun_on_that_of_the_data() {
+    let mut server = Server::new();
+    let group = server.group("Tổ 1");
+    let mut phone = server.phone(&group);
+    with_key(&server);
+    let copy = beside(&server, "copy");
+    server.stop();
+    server.restart_with(&["--standby", &copy, "--standby-same-disk"]);
+    phone.follow(&server);
+    let first = phone.save("đã an toàn");
+    assert!(is_safe(&mut phone, first, LONG));
+    server.stop();
+    // without the operator's word it lies on the disk of the data: as if that of the copy were away
+    server.restart_with(&["--standby", &copy]);
+    phone.follow(&server);
+    let second = phone.save("chưa an toàn");
+    assert!(!is_safe(&mut phone, second, 5));
+    assert!(phone.replica.badge(first).safe);
+    assert!(server.verified().contains("does not follow"));
+}
+
 #[test]
 fn without_its_parts_a_backup_is_the_evidence_and_no_names() {
     let server = Server::new();
