@@ -2,6 +2,11 @@
 //! is 115 kB, and of it a phone asks for names by code only. `src/vocabulary/unit_names.rs` reads
 //! what is written here; a test there holds it against the table.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script reads the table and writes what the crate includes; the crate does neither"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,6 +18,9 @@ const UNITS: &str = "src/vocabulary/data/units.csv";
 /// occur at all, the table has some 1,200.
 const SHORT_SYLLABLES: usize = 245;
 
+/// A unit: its code, and the words of its name.
+type Unit<'t> = (&'t str, Vec<&'t str>);
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={UNITS}");
@@ -23,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Code and name of each unit, provinces first (their codes are shorter), by code.
-fn units(text: &str) -> Result<Vec<(&str, Vec<&str>)>, Box<dyn Error>> {
+fn units(text: &str) -> Result<Vec<Unit<'_>>, Box<dyn Error>> {
     let mut units = Vec::new();
     for line in text.lines().skip(1) {
         let &[_, code, name, _, _] = line.split(',').collect::<Vec<_>>().as_slice() else {
@@ -37,7 +45,7 @@ fn units(text: &str) -> Result<Vec<(&str, Vec<&str>)>, Box<dyn Error>> {
 
 /// One column after the other, because gzip, which packs all of a module, finds more in what is
 /// alike.
-fn columns(units: &[(&str, Vec<&str>)]) -> Result<String, Box<dyn Error>> {
+fn columns(units: &[Unit<'_>]) -> Result<String, Box<dyn Error>> {
     let (short, long) = syllables(units);
     let mut places = BTreeMap::new();
     for (place, syllable) in short.iter().chain(&long).enumerate() {
@@ -84,7 +92,7 @@ fn columns(units: &[(&str, Vec<&str>)]) -> Result<String, Box<dyn Error>> {
 }
 
 /// The syllables that are written short and those that are not, each in their order as bytes.
-fn syllables<'t>(units: &[(&str, Vec<&'t str>)]) -> (Vec<&'t str>, Vec<&'t str>) {
+fn syllables<'t>(units: &[Unit<'t>]) -> (Vec<&'t str>, Vec<&'t str>) {
     let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
     for word in units.iter().flat_map(|(_, words)| words) {
         *uses.entry(word).or_default() += 1;

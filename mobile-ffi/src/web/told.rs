@@ -114,6 +114,7 @@ impl Tell for PhoneError {
             Self::NoRight => "NoRight",
             Self::GroupNotHere => "GroupNotHere",
             Self::RecordNotHere => "RecordNotHere",
+            Self::RecordLetGo => "RecordLetGo",
             Self::RecordFull => "RecordFull",
             Self::AlreadyWithdrawn => "AlreadyWithdrawn",
             Self::TooMuch => "TooMuch",

@@ -51,7 +51,7 @@ const ESCAPES_BY_BIN: [u8; 16] = [25, 14, 9, 7, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2,
 const SEE_COUNTS: usize = 25;
 const SEE_KINDS: usize = 16;
 /// A run of certain bytes begins this far below zero, one more than the order.
-const RUN_START: i32 = -(ORDER as i32) - 1;
+const RUN_START: i32 = -ORDER.cast_signed() - 1;
 
 /// No context: the root has no shorter one, a new successor leads nowhere yet.
 const NONE: u32 = u32::MAX;

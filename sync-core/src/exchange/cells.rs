@@ -83,23 +83,19 @@ impl Near {
     }
 
     fn write(self, w: &mut Writer, value: &Value) {
-        let back = |minutes: i32| self.minutes.wrapping_sub(minutes.into());
-        let mark = self.mark(value);
-        match value {
-            Value::Day(day) if mark == NEAR_DAY => {
-                w.zigzag(self.day().wrapping_sub((*day).into()));
-            }
-            Value::Time(at) | Value::Interval(at, None)
-                if mark == NEAR_TIME || mark == NEAR_FROM =>
-            {
-                w.zigzag(back(at.minutes));
-            }
-            Value::Interval(from, Some(to)) if mark == NEAR_SPAN => {
-                let lasts = i64::from(to.minutes).wrapping_sub(from.minutes.into());
-                w.zigzag(back(from.minutes)).zigzag(lasts);
-            }
-            Value::Area(_) if mark == HOME_AREA || mark == HOME_COMMUNE => {}
-            _ => value.write_payload(w),
+        if self.mark(value) == value.mark() {
+            value.write_payload(w);
+            return;
+        }
+        // of an area at home the mark says all
+        if let Value::Day(day) = value {
+            w.zigzag(self.day().wrapping_sub((*day).into()));
+        }
+        if let Value::Time(at) | Value::Interval(at, _) = value {
+            w.zigzag(self.minutes.wrapping_sub(at.minutes.into()));
+        }
+        if let Value::Interval(from, Some(to)) = value {
+            w.zigzag(i64::from(to.minutes).wrapping_sub(from.minutes.into()));
         }
     }
 

@@ -70,13 +70,13 @@ fn written(secret: Secret) -> (Hand, FullChange, FullChange) {
 
 /// Values that are told from the clock of [`written`]'s second change, and one that is not.
 fn near_times() -> [Value; 5] {
-    let minutes = i32::try_from(TIME_S / 60).unwrap() + 420;
+    let minutes = i32::try_from(TIME_S / 60).unwrap().saturating_add(420);
     let at = |back, offset| WallTime {
-        minutes: minutes - back,
+        minutes: minutes.saturating_sub(back),
         offset,
     };
     [
-        Value::Day(minutes / (24 * 60) - 2),
+        Value::Day((minutes / (24 * 60)).saturating_sub(2)),
         Value::Time(at(30, 420)),
         Value::Interval(at(90, 420), None),
         Value::Interval(at(90, 420), Some(at(20, 420))),

@@ -27,7 +27,8 @@ fn read() -> Vec<(AreaId, String)> {
     let mut names = Vec::with_capacity(STEPS.len());
     for (at, (step, words)) in STEPS.iter().zip(COUNTS).enumerate() {
         // each level counts from the start
-        code = if at == PROVINCES { 0 } else { code } + u32::from(*step);
+        let from = if at == PROVINCES { 0 } else { code };
+        code = from.saturating_add(u32::from(*step));
         let digits = if at < PROVINCES {
             format!("{code:02}")
         } else {
@@ -56,7 +57,11 @@ fn place(column: &mut impl Iterator<Item = u8>) -> Option<usize> {
     let Some(high) = first.checked_sub(SHORT_SYLLABLES) else {
         return Some(first);
     };
-    Some(SHORT_SYLLABLES + high * 256 + usize::from(column.next()?))
+    let long = usize::from(u16::from_be_bytes([
+        u8::try_from(high).ok()?,
+        column.next()?,
+    ]));
+    Some(SHORT_SYLLABLES.saturating_add(long))
 }
 
 fn syllables() -> Vec<String> {

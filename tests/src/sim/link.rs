@@ -67,8 +67,7 @@ impl World {
             let phone = &mut self.phones[nth];
             let taken = phone.take(
                 &self.model,
-                outgoing,
-                &answer[..cut],
+                (outgoing, &answer[..cut]),
                 self.now_s,
                 rough,
                 &mut self.dice,
@@ -82,8 +81,7 @@ impl World {
         let phone = &mut self.phones[nth];
         let taken = phone.take(
             &self.model,
-            outgoing,
-            &answer,
+            (outgoing, &answer),
             self.now_s,
             rough,
             &mut self.dice,

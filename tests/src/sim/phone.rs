@@ -161,8 +161,7 @@ impl SimPhone {
     pub fn take(
         &mut self,
         model: &Model,
-        outgoing: &Outgoing,
-        body: &[u8],
+        (outgoing, body): (&Outgoing, &[u8]),
         now_s: i64,
         rough: bool,
         dice: &mut Dice,

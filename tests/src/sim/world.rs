@@ -110,7 +110,7 @@ impl World {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut world = Self::without_phones(seed);
-        world.keeps_copy = seed % 3 == 0;
+        world.keeps_copy = seed.is_multiple_of(3);
         for _ in 0..world.dice.below(GROUPS_MAX) {
             let roles: Vec<u16> = (0..2 + world.dice.below(4)).map(|_| world.role()).collect();
             world.found(&roles);
