@@ -396,7 +396,7 @@ mod tests {
         );
         assert_eq!(
             hex(&MODEL.pack(&noise(7, 24))),
-            "18efadf5264eeea7ec150d1907656b3988e225feb4a484ae6f98140c7d"
+            "18efade8ed0c8edccc02a2ceb56fb01cca14805791eb3ed18dc4b15ca4e7"
         );
     }
 

@@ -401,13 +401,13 @@ impl Predictor {
         }
         let context = *self.context(self.here);
         let among = &self.places[context.places()];
-        let (mut left, mut left_count, mut sum) = ([0_u8; 256], 0, 0);
+        let (mut left, mut left_count, mut sum) = ([0_u8; 256], 0_usize, 0_u32);
         for (nth, next) in among.iter().enumerate() {
-            if !self.ruled_out.has(next.byte) {
-                left[left_count] = nth as u8;
-                left_count += 1;
-                sum += u32::from(next.count);
-            }
+            // without a branch, since none could be foreseen
+            let is_left = !self.ruled_out.has(next.byte);
+            left[left_count] = nth as u8;
+            left_count += usize::from(is_left);
+            sum += u32::from(next.count) * u32::from(is_left);
         }
         let see = self.see(context, known);
         let escape = see.map_or(0, |(class, kind)| {
