@@ -18,6 +18,9 @@ const UNITS: &str = "src/vocabulary/data/units.csv";
 /// occur at all, the table has some 1,200.
 const SHORT_SYLLABLES: usize = 245;
 
+/// No byte of a syllable is smaller; what is smaller counts bytes.
+const LETTERS_FROM: u8 = 0x20;
+
 /// A unit: its code, and the words of its name.
 type Unit<'t> = (&'t str, Vec<&'t str>);
 
@@ -76,9 +79,10 @@ fn columns(units: &[Unit<'_>]) -> Result<String, Box<dyn Error>> {
         }
     }
     let provinces = units.iter().filter(|(code, _)| code.len() == 2).count();
-    let mut written = format!(
-        "const PROVINCES: usize = {provinces};\nconst SHORT_SYLLABLES: usize = {SHORT_SYLLABLES};\n"
-    );
+    let mut written = String::new();
+    writeln!(written, "const PROVINCES: usize = {provinces};")?;
+    writeln!(written, "const SHORT_SYLLABLES: usize = {SHORT_SYLLABLES};")?;
+    writeln!(written, "const LETTERS_FROM: u8 = {LETTERS_FROM};")?;
     for (name, bytes) in [
         ("SYLLABLES", [spelled(&short)?, spelled(&long)?].concat()),
         ("STEPS", steps),
@@ -114,11 +118,12 @@ fn spelled(syllables: &[&str]) -> Result<Vec<u8>, Box<dyn Error>> {
             .zip(before.bytes())
             .take_while(|(byte, other)| byte == other)
             .count();
+        let count = u8::try_from(same)?;
         let rest = &syllable.as_bytes()[same..];
-        if same >= 0x20 || rest.iter().any(|byte| *byte < 0x20) {
+        if count >= LETTERS_FROM || rest.iter().any(|byte| *byte < LETTERS_FROM) {
             return Err(format!("{UNITS}: {syllable} cannot be spelled").into());
         }
-        spelled.push(u8::try_from(same)?);
+        spelled.push(count);
         spelled.extend_from_slice(rest);
         before = syllable;
     }

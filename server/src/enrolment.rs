@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 
+use sync_core::calendar::DAY_S;
 use sync_core::hub::arrival::{self, Invite};
 use sync_core::hub::ledger::{LedgerFault, View};
 use sync_core::ids::GroupId;
@@ -19,8 +20,6 @@ use crate::{now_s, random};
 
 /// Days for which a code is good when nobody says another number.
 pub const INVITATION_DAYS: u16 = 7;
-
-const DAY_S: i64 = 86_400;
 
 /// Why no code was made.
 #[derive(Debug, Error)]

@@ -55,8 +55,10 @@ pub fn days_from_civil(year: i32, month: u8, day: u8) -> Option<i32> {
     Some(365 * year + leaps + day_of_year - FROM_0000_03_01_TO_1970)
 }
 
-/// Seconds that Vietnam is ahead of UTC; there is no daylight saving.
-pub const VIETNAM_OFFSET_S: i64 = 7 * 3_600;
+/// Minutes that Vietnam is ahead of UTC; there is no daylight saving.
+pub const VIETNAM_OFFSET_MINUTES: i16 = 7 * 60;
+/// The same in seconds.
+pub const VIETNAM_OFFSET_S: i64 = VIETNAM_OFFSET_MINUTES as i64 * 60;
 /// Seconds of a day.
 pub const DAY_S: i64 = 86_400;
 

@@ -9,7 +9,7 @@
 //! The coder foresees each byte from what stood before it, the longest context that it knows first
 //! (prediction by partial matching), and writes it with a range coder. All of it is integer
 //! arithmetic, so that a phone, a browser and the server arrive at the same bytes. Mixing many
-//! predictions bit by bit would save 3 % more of a visit's bytes and cost ten times the processor.
+//! predictions bit by bit would save some 6 % of a visit of twenty records and cost ten times the processor.
 //!
 //! What is absent: the coder never takes memory by a number found in the input, never works past
 //! the limit its caller names, and carries no checksum. A damaged body may decode to other bytes
@@ -202,6 +202,16 @@ impl Model {
     }
 }
 
+/// Where the shares of a yes lie, which has so many of [`BIN_SCALE`], or those of a no; and how many
+/// they are.
+fn shares_of(is: bool, shares: u32) -> (u32, u32) {
+    if is {
+        (0, shares)
+    } else {
+        (shares, BIN_SCALE.saturating_sub(shares))
+    }
+}
+
 /// Says what it is told, and writes it.
 struct Packing {
     encoder: Encoder,
@@ -230,11 +240,7 @@ impl Chooser for Packing {
 
     fn is(&mut self, byte: u8, shares: u32) -> Result<bool, CodecError> {
         let is = self.byte == byte;
-        let (start, size) = if is {
-            (0, shares)
-        } else {
-            (shares, BIN_SCALE.saturating_sub(shares))
-        };
+        let (start, size) = shares_of(is, shares);
         self.encoder.encode(start, size, BIN_SCALE);
         Ok(is)
     }
@@ -269,11 +275,7 @@ impl Chooser for Unpacking<'_> {
 
     fn is(&mut self, _byte: u8, shares: u32) -> Result<bool, CodecError> {
         let is = self.decoder.place(BIN_SCALE)? < shares;
-        let (start, size) = if is {
-            (0, shares)
-        } else {
-            (shares, BIN_SCALE.saturating_sub(shares))
-        };
+        let (start, size) = shares_of(is, shares);
         self.decoder.take(start, size, BIN_SCALE)?;
         Ok(is)
     }

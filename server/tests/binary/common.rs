@@ -189,6 +189,12 @@ impl Server {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
+    /// A place beside the data, in the same directory of the test.
+    pub(crate) fn beside(&self, name: &str) -> String {
+        let path = self.data.parent().unwrap().join(name);
+        path.to_str().unwrap().to_owned()
+    }
+
     /// Starts it again on its data, on a port of its own.
     pub(crate) fn restart(&mut self) {
         self.restart_with(&[]);

@@ -8,19 +8,14 @@ use super::browser::{Browser, officer};
 use super::common::{COMMUNE, Phone, Ran, Server, command};
 
 /// A server with an offline key, and the file of that key, away from the data.
-fn with_key(server: &Server) -> String {
-    let file = beside(server, "offline.key");
+pub(crate) fn with_key(server: &Server) -> String {
+    let file = server.beside("offline.key");
     let said = server.run(&["offline-key", &file]).ok();
     assert!(
         said.contains("age1") && said.contains("nothing else does"),
         "{said}"
     );
     file
-}
-
-fn beside(server: &Server, name: &str) -> String {
-    let path = server.data.parent().unwrap().join(name);
-    path.to_str().unwrap().to_owned()
 }
 
 fn holds(path: &Path, word: &str) -> bool {
@@ -71,7 +66,7 @@ fn a_lost_disk_comes_back_from_a_sealed_backup_and_from_the_phones() {
     let mut phone = server.phone(&group);
     phone.save("canarytruocbansao");
     phone.sync();
-    let backup = beside(&server, "a.backup");
+    let backup = server.beside("a.backup");
     let told = server.run(&["backup", &backup]).fails(1);
     assert!(told.contains("offline-key FILE"), "{told}");
     let key = with_key(&server);
@@ -99,7 +94,7 @@ fn a_lost_disk_comes_back_from_a_sealed_backup_and_from_the_phones() {
     );
     let told = restore(&backup, &server.data, &key, &[]).fails(3);
     assert!(told.contains("is not empty"), "{told}");
-    let data = PathBuf::from(beside(&server, "restored"));
+    let data = PathBuf::from(server.beside("restored"));
     let said = restore(&backup, &data, &key, &[]).ok();
     assert!(
         said.contains("generation 2 begins") && said.contains("the log is sound"),
@@ -124,7 +119,7 @@ fn a_copy_on_another_disk_loses_nothing_although_no_phone_is_left() {
     officer(&server, "Trần B", "commune_officer", COMMUNE);
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);
-    let copy = beside(&server, "copy");
+    let copy = server.beside("copy");
     server.stop();
     let start = |args: &[&str]| command(&server.data, &[&["serve"], args].concat());
     let told = start(&["--standby", &copy]).fails(3);
@@ -169,7 +164,7 @@ fn a_copy_on_another_disk_loses_nothing_although_no_phone_is_left() {
     // the disk, and with it the phone that wrote
     server.kill();
     let mut another = phone; // the log's own receipts are all that it is kept for
-    let data = PathBuf::from(beside(&server, "restored"));
+    let data = PathBuf::from(server.beside("restored"));
     let said = restore(&copy, &data, &key, &[]).ok();
     assert!(said.contains("the log is sound"), "{said}");
     put_in_place(&mut server, &data, &mut [&mut another]);
@@ -185,7 +180,7 @@ fn a_copy_that_knows_more_than_the_data_is_not_overwritten() {
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);
     let key = with_key(&server);
-    let (copy, backup) = (beside(&server, "copy"), beside(&server, "a.backup"));
+    let (copy, backup) = (server.beside("copy"), server.beside("a.backup"));
     server.stop();
     server.restart_with(&["--standby", &copy, "--standby-same-disk"]);
     phone.follow(&server);
@@ -193,14 +188,14 @@ fn a_copy_that_knows_more_than_the_data_is_not_overwritten() {
     phone.save("chỉ bản sao có");
     phone.sync();
     server.stop(); // the copy follows once more
-    let data = PathBuf::from(beside(&server, "restored"));
+    let data = PathBuf::from(server.beside("restored"));
     restore(&backup, &data, &key, &[]).ok();
     let told = command(&data, &["serve", "--listen", "127.0.0.1:0"]).fails(3);
     assert!(
         told.contains("entries that this log lacks") && told.contains("restore"),
         "{told}"
     );
-    let data = PathBuf::from(beside(&server, "from-copy"));
+    let data = PathBuf::from(server.beside("from-copy"));
     assert!(restore(&copy, &data, &key, &[]).ok().contains("1 changes"));
 }
 
@@ -225,7 +220,7 @@ fn a_copy_whose_disk_is_away_keeps_no_village_waiting() {
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);
     with_key(&server);
-    let copy = beside(&server, "copy");
+    let copy = server.beside("copy");
     let start = ["--standby", &copy, "--standby-same-disk"];
     server.stop();
     server.restart_with(&start);
@@ -235,7 +230,7 @@ fn a_copy_whose_disk_is_away_keeps_no_village_waiting() {
     server.stop();
 
     // its mount point, empty; a file in its place; and what lies there is no database
-    let (away, place) = (beside(&server, "away"), Path::new(&copy));
+    let (away, place) = (server.beside("away"), Path::new(&copy));
     fs::rename(&copy, &away).unwrap();
     fs::create_dir(&copy).unwrap();
     server.restart_with(&start);
@@ -281,15 +276,10 @@ fn a_copy_whose_disk_is_away_keeps_no_village_waiting() {
     server.restart_with(&start);
     phone.follow(&server);
     assert!(is_safe(&mut phone, third, LONG));
-    let again = server.data.parent().unwrap().join("khác");
+    let again = server.beside("khác");
     server.stop();
     fs::write(&again, "một tệp").unwrap();
-    let other = [
-        "serve",
-        "--standby",
-        again.to_str().unwrap(),
-        "--standby-same-disk",
-    ];
+    let other = ["serve", "--standby", &again, "--standby-same-disk"];
     command(&server.data, &other).fails(3);
 }
 
@@ -299,7 +289,7 @@ fn a_copy_that_was_on_another_disk_is_not_begun_on_that_of_the_data() {
     let group = server.group("Tổ 1");
     let mut phone = server.phone(&group);
     with_key(&server);
-    let copy = beside(&server, "copy");
+    let copy = server.beside("copy");
     server.stop();
     server.restart_with(&["--standby", &copy, "--standby-same-disk"]);
     phone.follow(&server);
@@ -324,10 +314,10 @@ fn without_its_parts_a_backup_is_the_evidence_and_no_names() {
     phone.save("canaryphanrieng");
     phone.sync();
     let key = with_key(&server);
-    let backup = beside(&server, "a.backup");
+    let backup = server.beside("a.backup");
     server.run(&["backup", &backup]).ok();
     fs::remove_file(format!("{backup}.parts")).unwrap();
-    let data = PathBuf::from(beside(&server, "restored"));
+    let data = PathBuf::from(server.beside("restored"));
     let told = restore(&backup, &data, &key, &[]).fails(3);
     assert!(told.contains("--without-parts") && !data.exists(), "{told}");
     let said = restore(&backup, &data, &key, &["--without-parts"]).ok();
@@ -342,10 +332,10 @@ fn without_its_parts_a_backup_is_the_evidence_and_no_names() {
 fn a_wrong_key_a_cut_file_and_a_foreign_archive_restore_nothing() {
     let server = Server::new();
     let key = with_key(&server);
-    let backup = beside(&server, "a.backup");
+    let backup = server.beside("a.backup");
     server.run(&["backup", &backup]).ok();
-    let data = PathBuf::from(beside(&server, "restored"));
-    let other = beside(&server, "other.key");
+    let data = PathBuf::from(server.beside("restored"));
+    let other = server.beside("other.key");
     server.run(&["offline-key", &other]).ok();
     let told = restore(&backup, &data, &other, &[]).fails(3);
     assert!(told.contains("does not open with this key"), "{told}");
@@ -375,7 +365,7 @@ fn a_wrong_key_a_cut_file_and_a_foreign_archive_restore_nothing() {
 fn parts_of_old_backups_go_first_and_the_newest_backup_never() {
     let server = Server::new();
     with_key(&server);
-    let place = beside(&server, "backups");
+    let place = server.beside("backups");
     fs::create_dir(&place).unwrap();
     let aged = |name: &str, days: u64| {
         let path = Path::new(&place).join(name);
@@ -429,7 +419,7 @@ fn a_server_restored_from_an_older_backup_gets_back_what_phones_have() {
     let mut phone = server.phone(&group);
     phone.save("trước bản sao");
     phone.sync();
-    let (key, backup) = (with_key(&server), beside(&server, "a.backup"));
+    let (key, backup) = (with_key(&server), server.beside("a.backup"));
     server.run(&["backup", &backup]).ok();
     // lost: a record, a member and the device of a second phone
     phone.save("sau bản sao");
@@ -441,7 +431,7 @@ fn a_server_restored_from_an_older_backup_gets_back_what_phones_have() {
     second.sync();
     phone.sync();
 
-    let restored = PathBuf::from(beside(&server, "restored"));
+    let restored = PathBuf::from(server.beside("restored"));
     restore(&backup, &restored, &key, &[]).ok();
     let again = Server::at(&restored, &[]);
     phone.follow(&again);

@@ -22,6 +22,7 @@ use sync_core::replica::{RemarkInfo, Standing};
 use super::browser::{Browser, officer, value_of};
 use super::common::{COMMUNE, Phone, Server, command, program};
 use super::console::save_tip;
+use super::recovery::with_key;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
@@ -192,8 +193,7 @@ impl Month {
         fs::remove_dir_all(&server.data).unwrap();
         server.restart_by(program_then(VISITS[0] + HOUR_S), &[]);
         officer(&server, "Trần B", "commune_officer", COMMUNE);
-        let key = beside(&server.data, "offline.key");
-        server.run(&["offline-key", &key]).ok();
+        let key = with_key(&server);
         let group = server.group("Tổ 1");
         let mut phones = vec![server.phone(&group), server.phone(&group)];
         let first = phones[0].save("ngày đầu");
@@ -271,15 +271,6 @@ impl Month {
     }
 }
 
-fn beside(data: &Path, name: &str) -> String {
-    data.parent()
-        .unwrap()
-        .join(name)
-        .to_str()
-        .unwrap()
-        .to_owned()
-}
-
 #[test]
 fn backups_of_an_hour_to_thirty_days_lose_nothing_that_phones_hold() {
     let mut month = Month::begins();
@@ -287,7 +278,7 @@ fn backups_of_an_hour_to_thirty_days_lose_nothing_that_phones_hold() {
     for ago_s in VISITS {
         month.day(ago_s);
         if BACKUPS.contains(&ago_s) {
-            let file = beside(&month.server.data, &format!("{ago_s}.backup"));
+            let file = month.server.beside(&format!("{ago_s}.backup"));
             month.server.run(&["backup", &file]).ok();
             backups.push((ago_s, file));
         }
@@ -308,7 +299,7 @@ fn backups_of_an_hour_to_thirty_days_lose_nothing_that_phones_hold() {
 
 /// From one backup, and from the phones as they were when the disk was lost.
 fn comes_back(month: &Month, ago_s: i64, backup: &str, held: &Held) {
-    let data = PathBuf::from(beside(&month.server.data, &format!("restored-{ago_s}")));
+    let data = PathBuf::from(month.server.beside(&format!("restored-{ago_s}")));
     let said = command(&data, &["restore", backup, "--identity", &month.key]).ok();
     assert!(said.contains("generation 2 begins"), "{said}");
     let restored = Log::of(&data);

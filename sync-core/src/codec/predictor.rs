@@ -21,6 +21,8 @@
               grow; each sum is bounded by the counts' own bound or said to be so where it stands"
 )]
 
+use std::mem::take;
+
 use super::CodecError;
 
 /// How many bytes a context reaches back at most.
@@ -122,7 +124,7 @@ struct See {
 }
 
 /// The bytes that longer contexts have ruled out.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct RuledOut {
     turns: [u8; 256],
     turn: u8,
@@ -253,40 +255,19 @@ impl Predictor {
     /// Goes on from here as `other` would, in the memory it has: fresh memory for each body would
     /// cost more than most bodies do.
     pub(super) fn copy_from(&mut self, other: &Self) {
-        let Self {
-            contexts,
-            places,
-            vacant,
-            text,
-            text_end,
-            here,
-            longest,
-            fallen,
-            found,
-            expected,
-            run,
-            escape_first,
-            high,
-            bins,
-            sees,
-            ruled_out,
-        } = self;
+        let (mut contexts, mut places) = (take(&mut self.contexts), take(&mut self.places));
+        let (mut vacant, mut text) = (take(&mut self.vacant), take(&mut self.text));
         contexts.clone_from(&other.contexts);
         places.clone_from(&other.places);
         vacant.clone_from(&other.vacant);
         text.clone_from(&other.text);
-        *text_end = other.text_end;
-        *here = other.here;
-        *longest = other.longest;
-        *fallen = other.fallen;
-        *found = other.found;
-        *expected = other.expected;
-        *run = other.run;
-        *escape_first = other.escape_first;
-        *high = other.high;
-        bins.clone_from(&other.bins);
-        sees.clone_from(&other.sees);
-        ruled_out.clone_from(&other.ruled_out);
+        *self = Self {
+            contexts,
+            places,
+            vacant,
+            text,
+            ..*other
+        };
     }
 
     /// Whether it took all the memory that it may. One byte more does no harm.
@@ -320,14 +301,14 @@ impl Predictor {
             self.expected = false;
             while !self.ask_shorter(chooser)? {}
         }
-        let byte = self.places[self.found].byte;
-        let next = self.places[self.found].next;
-        if self.fallen == 0 && next < IN_TEXT {
-            self.here = next;
-            self.longest = next;
+        let Successor { byte, next, .. } = self.places[self.found];
+        let next = if self.fallen == 0 && next < IN_TEXT {
+            next
         } else {
-            self.extend();
-        }
+            self.extend()
+        };
+        self.here = next;
+        self.longest = next;
         Ok(byte)
     }
 
@@ -477,7 +458,7 @@ impl Predictor {
         }
         let context = &mut self.contexts[self.here as usize];
         let first = context.first as usize;
-        let all = &mut self.places[first..first + usize::from(context.successors)];
+        let all = &mut self.places[context.places()];
         all[..=self.found - first].rotate_right(1);
         self.found = first;
         let sum = |all: &[Successor]| all.iter().map(|next| u32::from(next.count)).sum::<u32>();
@@ -515,17 +496,15 @@ impl Predictor {
         context.first as usize + nth.unwrap_or_default()
     }
 
-    /// Enters the last byte into the contexts that did not know it, and finds the longest context
-    /// for the next.
-    fn extend(&mut self) {
+    /// Enters the last byte into the contexts that did not know it. Returns the longest context for
+    /// the next.
+    fn extend(&mut self) -> u32 {
         self.count_in_shorter();
         let found = self.places[self.found];
         if self.fallen == 0 {
             let next = self.inherit(false);
             self.places[self.found].next = next;
-            self.here = next;
-            self.longest = next;
-            return;
+            return next;
         }
         if self.text_end < self.text.len() {
             self.text[self.text_end] = found.byte;
@@ -549,8 +528,7 @@ impl Predictor {
             }
         }
         self.enter(found, leads_to);
-        self.here = next;
-        self.longest = next;
+        next
     }
 
     /// A byte that is not yet frequent counts in the next shorter context as well.

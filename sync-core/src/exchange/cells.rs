@@ -5,6 +5,7 @@
 //! time. For the same reason words come last, and times are told from the row's clock.
 
 use crate::bytes::{Malformed, Reader, Writer};
+use crate::calendar::{VIETNAM_OFFSET_MINUTES, VIETNAM_OFFSET_S, local_day};
 use crate::change::{FullChange, Parts, Secret, Slot, part_hash};
 use crate::exchange::{Sink, Source};
 use crate::ids::{AreaRef, Hash32};
@@ -33,10 +34,6 @@ const HOME_COMMUNE: u8 = 63;
 /// Ends a text: clean texts hold no such byte.
 const TEXT_END: u8 = 0;
 
-/// What Vietnam's clocks are ahead of UTC, in minutes.
-const VIETNAM_OFFSET: i16 = 420;
-const MINUTES_PER_DAY: i64 = 24 * 60;
-
 /// Where a group is at home, as both sides know it from the log: most records of a group lie
 /// there, and then one byte names the area instead of sixteen that nothing can pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,26 +48,22 @@ pub struct Home {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Near {
     home: Option<Home>,
-    /// The change's clock as minutes since 1970 in Vietnam.
+    /// The change's clock as minutes and as days since 1970 in Vietnam.
     minutes: i64,
+    day: i64,
 }
 
 impl Near {
     pub(super) fn new(home: Option<Home>, clock_s: i64) -> Self {
         Self {
             home,
-            minutes: clock_s
-                .div_euclid(60)
-                .saturating_add(i64::from(VIETNAM_OFFSET)),
+            minutes: clock_s.saturating_add(VIETNAM_OFFSET_S).div_euclid(60),
+            day: local_day(clock_s).into(),
         }
     }
 
-    fn day(self) -> i64 {
-        self.minutes.div_euclid(MINUTES_PER_DAY)
-    }
-
     fn mark(self, value: &Value) -> u8 {
-        let here = |time: &WallTime| time.offset == VIETNAM_OFFSET;
+        let here = |time: &WallTime| time.offset == VIETNAM_OFFSET_MINUTES;
         match (value, self.home) {
             (Value::Day(_), _) => NEAR_DAY,
             (Value::Time(time), _) if here(time) => NEAR_TIME,
@@ -89,7 +82,7 @@ impl Near {
         }
         // of an area at home the mark says all
         if let Value::Day(day) = value {
-            w.zigzag(self.day().wrapping_sub((*day).into()));
+            w.zigzag(self.day.wrapping_sub((*day).into()));
         }
         if let Value::Time(at) | Value::Interval(at, _) = value {
             w.zigzag(self.minutes.wrapping_sub(at.minutes.into()));
@@ -103,7 +96,7 @@ impl Near {
         // Where the home is not known, no area fits the hash, as with a head that is not known.
         let home = |of: fn(Home) -> AreaRef| Value::Area(self.home.map(of).unwrap_or_default());
         Ok(match mark {
-            NEAR_DAY => Value::Day(number(self.day().wrapping_sub(r.zigzag()?))?),
+            NEAR_DAY => Value::Day(number(self.day.wrapping_sub(r.zigzag()?))?),
             NEAR_TIME => Value::Time(self.time(r)?),
             NEAR_FROM => Value::Interval(self.time(r)?, None),
             NEAR_SPAN => {
@@ -129,7 +122,7 @@ fn number(number: i64) -> Result<i32, Malformed> {
 fn in_vietnam(minutes: i64) -> Result<WallTime, Malformed> {
     Ok(WallTime {
         minutes: number(minutes)?,
-        offset: VIETNAM_OFFSET,
+        offset: VIETNAM_OFFSET_MINUTES,
     })
 }
 
@@ -142,10 +135,13 @@ fn value_of<'a>(full: &'a FullChange, key: &FieldKey, slot: &'a Slot) -> Option<
 
 pub(super) fn write_slots(sink: &mut Sink, full: &FullChange, near: Near) {
     let slots = &full.change.slots;
+    let values: Vec<_> = slots
+        .iter()
+        .map(|(key, slot)| value_of(full, key, slot))
+        .collect();
     sink.rows.count(slots.len());
     let mut last = 0u16;
-    for (key, slot) in slots {
-        let value = value_of(full, key, slot);
+    for ((key, slot), value) in slots.iter().zip(&values) {
         let mut code = u64::from(key.number.wrapping_sub(last)) << 2;
         last = key.number;
         if key.item != 0 {
@@ -167,17 +163,12 @@ pub(super) fn write_slots(sink: &mut Sink, full: &FullChange, near: Near) {
         sink.rows.varint(code);
         sink.rows.u8(value.map_or(GONE, |value| near.mark(value)));
     }
-    let values = || {
-        slots
-            .iter()
-            .filter_map(|(key, slot)| value_of(full, key, slot))
-    };
-    for value in values() {
+    for value in values.iter().copied().flatten() {
         if !matches!(value, Value::Text(_)) {
             near.write(&mut sink.rows, value);
         }
     }
-    for value in values() {
+    for value in values.iter().copied().flatten() {
         if let Value::Text(text) = value {
             sink.rows.raw(text.as_bytes()).u8(TEXT_END);
         }

@@ -10,6 +10,7 @@ use crate::limits::CHANGE_HEADS_MAX;
 const CREATES: u8 = 1;
 const NAMES_RECORD: u8 = 2;
 const HAS_SALTS: u8 = 4;
+
 /// Chains that a body speaks of, by their place in it.
 #[derive(Debug, Clone, Default)]
 pub struct ChainTable {

@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::calendar::DAY_S;
 use crate::codec::Model;
 use crate::exchange::FeedSet;
 use crate::exchange::{Answer, Fate, Ground, WireEntry, WireSaid, fates_bytes, feed_list};
@@ -13,8 +14,6 @@ use crate::hub::{Hub, Told};
 use crate::ids::{Feed, GroupId, KeyId, ReadNonce};
 use crate::limits::{ANSWER_BUDGET_BYTES, ANSWER_BYTES_MAX, ANSWER_ENTRIES_MAX, NONCE_DAYS};
 use crate::log::{Digest, EntryKind, Leaf, Receipt, answer_hash};
-
-const DAY_S: i64 = 86_400;
 
 /// What the entries of an answer may cost before packing: text shrinks to about half of it.
 const PLAIN_PER_PACKED: usize = 2;

@@ -14,13 +14,13 @@ mod visits;
 
 use std::collections::BTreeMap;
 
-use crate::change::{ChangeRef, FullChange};
+use crate::change::{ChangeRef, FullChange, Secret};
 use crate::exchange::{Answer, AnswerFacts, Fate, Outcome, Reply};
 use crate::hub::facts;
 use crate::hub::ledger::{MemoryLedger, Table, View as _};
 use crate::ids::{Hash32, RecordId};
 use crate::log::AsideReason;
-use crate::tests::world::{Delivered, REALM, World, model};
+use crate::tests::world::{Delivered, GROUP, LEADER, MEMBER, Phone, REALM, World, model};
 
 /// What a reader without a replica knows of its own changes.
 #[derive(Debug, Default)]
@@ -43,6 +43,35 @@ impl AnswerFacts for Own {
     fn record_of(&self, at: ChangeRef) -> Option<RecordId> {
         self.0.get(&at).map(|(_, record)| *record)
     }
+}
+
+/// A member's phone, the leader's, and a record of the member on both, received.
+fn received(words: &str) -> (World, Phone, Phone, FullChange) {
+    let mut world = World::new();
+    let mut author = world.enrolled(GROUP, &[MEMBER]);
+    let mut reader = world.enrolled(GROUP, &[LEADER]);
+    world.settle(&mut author);
+    let full = world.patrol(&mut author, MEMBER, words);
+    world.settle(&mut author);
+    world.settle(&mut reader);
+    (world, author, reader, full)
+}
+
+/// The seed of a change of which nothing was erased.
+fn seed_of(full: &FullChange) -> [u8; 16] {
+    match &full.parts.secret {
+        Secret::Seed(seed) => *seed,
+        Secret::Salts(_) => panic!("nothing was erased yet"),
+    }
+}
+
+/// Tables of the rows of a phone that hold these bytes.
+fn rows_with(phone: &Phone, canary: &[u8]) -> Vec<u8> {
+    let holds = |bytes: &[u8]| bytes.windows(canary.len()).any(|w| w == canary);
+    let rows = phone.rows.iter();
+    rows.filter(|(_, value)| holds(value))
+        .map(|((table, _), _)| *table)
+        .collect()
 }
 
 /// The answer as its phone reads it.

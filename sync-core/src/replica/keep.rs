@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 
 use crate::act::FullAct;
+use crate::calendar::DAY_S;
 use crate::change::{Parts, Secret};
 use crate::ids::RecordId;
 use crate::log::Head;
@@ -26,7 +27,6 @@ pub const KEEP_DAYS: u16 = 90;
 /// Most days that a deployer can give.
 pub const KEEP_DAYS_MAX: u16 = 366;
 
-const DAY_S: i64 = 24 * 3_600;
 /// A clock that is farther ahead of the newest receipt is not believed: one that was never set, or
 /// was set wrong, must not empty a phone.
 const AHEAD_S_MAX: i64 = 366 * DAY_S;

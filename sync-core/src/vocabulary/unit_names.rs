@@ -69,7 +69,7 @@ fn syllables() -> Vec<String> {
     let mut spelled = Vec::new();
     let mut rest = SYLLABLES.as_slice();
     while let Some((same, letters)) = rest.split_first() {
-        let end = letters.iter().position(|byte| *byte < 0x20);
+        let end = letters.iter().position(|byte| *byte < LETTERS_FROM);
         let (letters, others) = letters.split_at(end.unwrap_or(letters.len()));
         spelled.truncate(usize::from(*same));
         spelled.extend_from_slice(letters);

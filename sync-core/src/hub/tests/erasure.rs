@@ -1,6 +1,6 @@
 //! What was erased is gone from every row on both sides, and everything that was signed still holds.
 
-use super::tables_with;
+use super::{received, rows_with, seed_of, tables_with};
 use crate::change::FullChange;
 use crate::hub::ledger::Table;
 use crate::hub::{Refusal, hearing};
@@ -14,14 +14,6 @@ use crate::vocabulary::Lane;
 
 const CANARY: &str = "CANARY-nguyen-van-a";
 
-fn rows_with(phone: &Phone, canary: &[u8]) -> Vec<u8> {
-    let holds = |bytes: &[u8]| bytes.windows(canary.len()).any(|w| w == canary);
-    let rows = phone.rows.iter();
-    rows.filter(|(_, value)| holds(value))
-        .map(|((table, _), _)| *table)
-        .collect()
-}
-
 /// Erases the summary of a change at the desk.
 fn erase(world: &mut World, full: &FullChange) -> Result<(), Refusal> {
     let at = full.change.at;
@@ -30,13 +22,7 @@ fn erase(world: &mut World, full: &FullChange) -> Result<(), Refusal> {
 
 #[test]
 fn an_erased_part_is_gone_everywhere_and_everything_still_verifies() {
-    let mut world = World::new();
-    let mut author = world.enrolled(GROUP, &[MEMBER]);
-    let mut reader = world.enrolled(GROUP, &[LEADER]);
-    world.settle(&mut author);
-    let full = world.patrol(&mut author, MEMBER, CANARY);
-    world.settle(&mut author);
-    world.settle(&mut reader);
+    let (mut world, mut author, mut reader, full) = received(CANARY);
     let record = full.change.record;
     let answer = correction(LEADER, record, [(PRESENT, Value::Number(5))]);
     world.save(&mut reader, &answer);
@@ -47,10 +33,7 @@ fn an_erased_part_is_gone_everywhere_and_everything_still_verifies() {
     assert_eq!(tables_with(&world.ledger, canary), [Table::Part]);
     assert!(!rows_with(&author, canary).is_empty() && !rows_with(&reader, canary).is_empty());
     assert!(world.ledger.rows().any(|row| row.headline.contains(CANARY)));
-    let seed = match &full.parts.secret {
-        crate::change::Secret::Seed(seed) => *seed,
-        crate::change::Secret::Salts(_) => panic!("nothing was erased yet"),
-    };
+    let seed = seed_of(&full);
 
     erase(&mut world, &full).unwrap();
     world.verify();

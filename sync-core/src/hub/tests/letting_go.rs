@@ -1,8 +1,8 @@
 //! What is safe and was long enough on a phone leaves it, and nothing else does: not what is not
 //! safe, not what proves it, not the way to go on.
 
-use super::tables_with;
-use crate::change::{FullChange, Secret};
+use super::{received, rows_with, seed_of, tables_with};
+use crate::calendar::DAY_S;
 use crate::hub::ReviewInput;
 use crate::hub::facts;
 use crate::hub::ledger::Table;
@@ -15,20 +15,7 @@ use crate::value::{FieldKey, Value};
 use crate::view::WITHDRAWN;
 
 const CANARY: &str = "CANARY-hai-vong-quanh-cho";
-const DAY_S: i64 = 86_400;
 const KEEP_S: i64 = KEEP_DAYS as i64 * DAY_S;
-
-/// A member's phone, the leader's, and a record of the member on both, received.
-fn received() -> (World, Phone, Phone, FullChange) {
-    let mut world = World::new();
-    let mut author = world.enrolled(GROUP, &[MEMBER]);
-    let mut reader = world.enrolled(GROUP, &[LEADER]);
-    world.settle(&mut author);
-    let full = world.patrol(&mut author, MEMBER, CANARY);
-    world.settle(&mut author);
-    world.settle(&mut reader);
-    (world, author, reader, full)
-}
 
 /// A copy on another disk has all that the log has.
 fn make_safe(world: &mut World) {
@@ -47,20 +34,12 @@ fn let_go(phone: &mut Phone, now_s: i64) -> bool {
 }
 
 fn holds(phone: &Phone, bytes: &[u8]) -> bool {
-    let holds = |row: &[u8]| row.windows(bytes.len()).any(|window| window == bytes);
-    phone.rows.values().any(|row| holds(row))
-}
-
-fn seed_of(full: &FullChange) -> [u8; 16] {
-    match &full.parts.secret {
-        Secret::Seed(seed) => *seed,
-        Secret::Salts(_) => panic!("nothing went yet"),
-    }
+    !rows_with(phone, bytes).is_empty()
 }
 
 #[test]
 fn words_leave_when_they_are_safe_and_due_and_not_before() {
-    let (mut world, mut author, mut reader, full) = received();
+    let (mut world, mut author, mut reader, full) = received(CANARY);
     let record = full.change.record;
     assert!(
         !let_go(&mut author, world.now_s + 2 * KEEP_S),
@@ -117,7 +96,7 @@ fn words_leave_when_they_are_safe_and_due_and_not_before() {
 
 #[test]
 fn what_comes_to_a_record_that_left_leaves_too() {
-    let (mut world, mut author, mut reader, full) = received();
+    let (mut world, mut author, mut reader, full) = received(CANARY);
     make_safe(&mut world);
     world.settle(&mut author);
     assert!(let_go(&mut author, world.now_s + KEEP_S));
@@ -210,7 +189,7 @@ fn a_tip_leaves_its_line_once_it_is_safe_and_can_be_withdrawn() {
 
 #[test]
 fn a_clock_that_is_wrong_empties_no_phone() {
-    let (mut world, mut author, _, full) = received();
+    let (mut world, mut author, _, full) = received(CANARY);
     make_safe(&mut world);
     world.settle(&mut author);
     let year_2100 = 4_102_444_800;
