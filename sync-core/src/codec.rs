@@ -9,7 +9,8 @@
 //! The coder foresees each byte from what stood before it, the longest context that it knows first
 //! (prediction by partial matching), and writes it with a range coder. All of it is integer
 //! arithmetic, so that a phone, a browser and the server arrive at the same bytes. Mixing many
-//! predictions bit by bit would save some 6 % of a visit of twenty records and cost ten times the processor.
+//! predictions bit by bit would save some 6 % of a visit of twenty records and cost ten times the
+//! processor.
 //!
 //! What is absent: the coder never takes memory by a number found in the input, never works past
 //! the limit its caller names, and carries no checksum. A damaged body may decode to other bytes
